@@ -1,0 +1,293 @@
+r"""The events: what a subscriber receives.
+
+A tagged union of frozen structs, tag field `type`.  Rules:
+
+* fields are never removed or retyped; new ones come with a default;
+* a field at its default is left out on the wire;
+* text that came from a tracee is shown with `\xNN` for bytes that are not
+  UTF-8; where the exact bytes matter a `*_b64` field beside it has them;
+* 64-bit words that are not counts (pointers, handles) are hexadecimal strings,
+  because JSON readers lose bits above 2**53.
+
+Names of stops follow ptrace(2).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Created: TypeAlias = bool | Literal["unknown"]
+
+
+class FileAccess(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """One thing a call does to one file.
+
+    A call gives one entry per path and operation: an open for reading and
+    writing gives two.  `path` is absolute as the tracee sees it, joined but not
+    folded (`..` stays); `raw` is the argument as passed, when a path was passed;
+    `real` is the kernel's own name for the opened file.
+    """
+
+    path: str
+    op: str
+    raw: str | None = None
+    path_b64: str | None = None
+    real: str | None = None
+    real_b64: str | None = None
+    root: str | None = None
+    """The tracee's root directory as we see it, when it is not ours."""
+    fd: int | None = None
+    dev: str | None = None
+    """`major:minor` of the file system, in decimal."""
+    ino: int | None = None
+    created: Created | None = None
+    """For opens with O_CREAT: whether this call made the file."""
+    implied: bool = False
+    """The kernel opened it by itself (ELF interpreter, `#!` interpreter)."""
+    deleted: bool = False
+    unresolved: bool = False
+    """`path` is not known to be absolute: memory or descriptor could not be read."""
+    truncated: bool = False
+
+
+class Event(
+    msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type", gc=False
+):
+    """What every event carries.
+
+    seq: gapless per daemon run over all events that some subscriber wanted.
+    time_ns: Unix time; for a syscall_exit, of the syscall-exit-stop.
+    pid: thread-group id; tid: the task.  start: the process's start time in
+    clock ticks since boot (/proc/PID/stat field 22), so (pid, start) is unique.
+    """
+
+    seq: int
+    time_ns: int
+    pid: int
+    tid: int
+    start: int = 0
+    comm: str = ""
+
+
+class SyscallEnter(Event, frozen=True, tag="syscall_enter"):
+    """A syscall-enter-stop.  `args` is in kernel order, keyed by the kernel's names."""
+
+    syscall: str
+    nr: int
+    abi: str = "x86_64"
+    args: dict[str, Any] = {}
+    fds: dict[str, str] = {}
+    """What the descriptor arguments refer to, by argument name."""
+
+
+class SyscallExit(Event, frozen=True, tag="syscall_exit"):
+    """A call that completed, was left unfinished, or will be restarted.
+
+    ret: the value returned: a number, a hexadecimal string for addresses, -1 on
+    error; None when the call never returned (exit_group, killed inside it).
+    rets: both values of the calls that give two (pipe, socketpair).
+    """
+
+    syscall: str
+    nr: int
+    abi: str = "x86_64"
+    args: dict[str, Any] = {}
+    fds: dict[str, str] = {}
+    ret: int | str | None = None
+    ret_path: str | None = None
+    """What a returned descriptor refers to."""
+    rets: list[int] | None = None
+    errno: str | None = None
+    """Name of the error (ENOENT), or of the kernel's restart code (ERESTARTSYS)."""
+    duration_ns: int | None = None
+    """From the enter-stop to the exit-stop as the tracer saw them; None if entry was not seen."""
+    files: list[FileAccess] = []
+    restart: bool = False
+    """Interrupted; the kernel will run the call again (errno is an ERESTART code)."""
+    unfinished: bool = False
+
+
+class SignalStop(Event, frozen=True, tag="signal_stop"):
+    """A signal is about to be delivered."""
+
+    signal: str
+    signo: int
+    sender_pid: int | None = None
+    sender_uid: int | None = None
+    code: str = ""
+    addr: str | None = None
+    """Faulting address for SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP."""
+
+
+class GroupStop(Event, frozen=True, tag="group_stop"):
+    """Job control stopped the task; it stays stopped until SIGCONT."""
+
+    signal: str
+    signo: int
+
+
+class Resumed(Event, frozen=True, tag="resumed"):
+    """SIGCONT ended a group-stop."""
+
+
+class NewChild(Event, frozen=True, tag="new_child"):
+    """fork, vfork or clone made a task.  `pid` and `tid` are the maker's."""
+
+    child: int
+    """tid of the new task; for a process also its pid."""
+    kind: str
+    """`fork`, `vfork` or `clone`, as the kernel classes it."""
+    thread: bool = False
+    child_start: int = 0
+
+
+class Exec(Event, frozen=True, tag="exec"):
+    """execve succeeded; comm is already the new one."""
+
+    path: str
+    """The path passed to execve, absolute, if the call was seen; else /proc/PID/exe."""
+    path_b64: str | None = None
+    argv: list[str] = []
+    envp: list[str] | None = None
+    former_tid: int | None = None
+    """Set when a thread that was not the leader made the call: it now has the leader's tid."""
+    truncated: bool = False
+
+
+class Exit(Event, frozen=True, tag="exit"):
+    """The task exited by itself."""
+
+    code: int
+    process: bool = False
+    """The whole process has ended, not just one of its threads."""
+
+
+class SignalExit(Event, frozen=True, tag="signal_exit"):
+    """The task was killed by a signal."""
+
+    signal: str
+    signo: int
+    core_dumped: bool = False
+    process: bool = False
+
+
+class Attached(Event, frozen=True, tag="attached"):
+    """A process came under trace by an attach."""
+
+    why: str = "attach"
+    by_uid: int | None = None
+    threads: list[int] = []
+    exe: str | None = None
+
+
+class Detached(Event, frozen=True, tag="detached"):
+    """A process left trace alive."""
+
+    why: str = "detach"
+
+
+class Lost(Event, frozen=True, tag="lost"):
+    """This subscriber missed events that its filter matched.
+
+    pid and tid are 0.  `first` and `last` are the seqs of the first and the last
+    event missed; `count` is exact.
+    """
+
+    count: int
+    first: int
+    last: int
+    why: str = "slow"
+
+
+class Blind(Event, frozen=True, tag="blind"):
+    """From here on something can happen in this process that ptrace does not show."""
+
+    what: str
+    detail: str = ""
+
+
+class Synced(Event, frozen=True, tag="synced"):
+    """Stream control: all that came before `seq` has been sent."""
+
+
+class Heartbeat(Event, frozen=True, tag="heartbeat"):
+    """Stream control: matched = delivered + queued + lost."""
+
+    matched: int = 0
+    delivered: int = 0
+    queued: int = 0
+    lost: int = 0
+
+
+AnyEvent: TypeAlias = (
+    SyscallEnter
+    | SyscallExit
+    | SignalStop
+    | GroupStop
+    | Resumed
+    | NewChild
+    | Exec
+    | Exit
+    | SignalExit
+    | Attached
+    | Detached
+    | Lost
+    | Blind
+    | Synced
+    | Heartbeat
+)
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (
+        SyscallEnter,
+        SyscallExit,
+        SignalStop,
+        GroupStop,
+        Resumed,
+        NewChild,
+        Exec,
+        Exit,
+        SignalExit,
+        Attached,
+        Detached,
+        Lost,
+        Blind,
+        Synced,
+        Heartbeat,
+    )
+}
+
+STREAM_CONTROL: frozenset[str] = frozenset({"lost", "synced", "heartbeat"})
+"""Types that belong to one stream; no filter can ask for them or keep them out."""
+
+SYSCALL_TYPES: frozenset[str] = frozenset({"syscall_enter", "syscall_exit"})
+
+OPS: tuple[str, ...] = (
+    "read",
+    "write",
+    "create",
+    "truncate",
+    "delete",
+    "rename-from",
+    "rename-to",
+    "link",
+    "exec",
+    "stat",
+    "readlink",
+    "list",
+    "chdir",
+    "attr",
+    "mount",
+    "map",
+    "connect",
+    "bind",
+    "watch",
+)
+"""What a FileAccess can say in `op`."""
+
+LEVELS: tuple[str, ...] = ("path", "fd", "io")
+"""How much counts as file access: calls that name a path; also calls on a
+descriptor that change or query a file; also every transfer and mapping."""

@@ -1,0 +1,289 @@
+"""Calls and replies of the `io.tracerd` interface, as structs.
+
+The Varlink text in `io.tracerd.varlink` says the same in IDL; a test keeps the
+two equal.  A request with an unknown field is refused: a filter that is ignored
+is worse than one that is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from tracerd.protocol.events import FileAccess as FileAccess  # noqa: PLC0414  re-export for docs
+
+INTERFACE = "io.tracerd"
+
+
+class Match(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One alternative list per field.  An empty list says nothing about its field."""
+
+    pid: list[int] = []
+    """Processes (thread-group ids)."""
+    tree: list[int] = []
+    """Processes with all their descendants."""
+    tid: list[int] = []
+    uid: list[int] = []
+    """Real user id of the process."""
+    comm: list[str] = []
+    """Command names; `*` and `?` are wild."""
+    exe: list[str] = []
+    """Path patterns on the executable."""
+    type: list[str] = []
+    """Event types."""
+    syscall: list[str] = []
+    """Names, `%classes`, wildcards (`open*`) or `/regular expressions`."""
+    path: list[str] = []
+    """Exact, `dir/` (everything below), or globs with `*`, `?`, `[...]` and `**`."""
+    op: list[str] = []
+    """File operations, see events.OPS."""
+    result: list[str] = []
+    """`ok`, `error`, or errno names."""
+
+
+class Filter(Match, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All fields that say something must match, and nothing in `not` may."""
+
+    min_duration_ns: int = 0
+    not_: Match | None = msgspec.field(name="not", default=None)
+
+
+class Attach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Bring a process with all its threads, and all children to come, under trace.
+
+    scope `connection`: held until the asking connection ends; `daemon`: until
+    Detach.  until_exec: say nothing of it before its next successful execve.
+    """
+
+    pid: int
+    scope: Literal["daemon", "connection"] = "daemon"
+    until_exec: bool = False
+    timeout_ms: int = 10_000
+
+
+class AttachReply(msgspec.Struct, kw_only=True):
+    """`pending` threads were seized but had not stopped yet at the deadline."""
+
+    pid: int
+    threads: list[int]
+    pending: list[int] = []
+
+
+class Detach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Give up the attach of `pid` made with scope `daemon`, or by this connection."""
+
+    pid: int
+
+
+class DetachReply(msgspec.Struct, kw_only=True):
+    """`holders`: others that still keep the process under trace (0: it runs free now)."""
+
+    pid: int
+    holders: int
+
+
+class Nothing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+class ProcessState(msgspec.Struct, kw_only=True):
+    """A traced process, for List."""
+
+    pid: int
+    start: int
+    ppid: int
+    uid: int
+    comm: str
+    exe: str
+    threads: list[int]
+    roots: list[int]
+    """The attached pids it came under trace with."""
+    state: str
+    """`running`, `stopped` (group-stop), `held` (by a full `block` subscription)."""
+    attached_ns: int
+    """Unix time."""
+
+
+class ListReply(msgspec.Struct, kw_only=True):
+    """All processes the peer may see."""
+
+    processes: list[ProcessState]
+
+
+class SubscriptionState(msgspec.Struct, kw_only=True):
+    """matched = delivered + queued + lost, always."""
+
+    id: str
+    uid: int
+    pid: int
+    """Of the subscriber, as the kernel named it at connect."""
+    overflow: str
+    filters: list[Filter]
+    matched: int
+    delivered: int
+    queued: int
+    lost: int
+    blocking: bool
+    """Its tracees are waiting for it now."""
+
+
+class StatusReply(msgspec.Struct, kw_only=True):
+    """The daemon's health."""
+
+    version: str
+    run: str
+    """Random per daemon run: sequence numbers of two runs do not compare."""
+    pid: int
+    pump: str
+    uptime_ns: int
+    head: int
+    """seq of the newest event."""
+    processes: int
+    tracees: int
+    held: int
+    connections: int
+    subscriptions: list[SubscriptionState]
+    anomalies: int
+    """Stops that no rule of the state machine covers; each was logged."""
+
+
+class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Open a stream of events.  An event passes if any filter matches; no filter: all pass.
+
+    level: how much counts as file access (events.LEVELS).
+    queue_events, queue_bytes: bounds of this subscription's queue; 0: the default.
+    string_limit: where buffers and long strings are cut, bytes.
+    until: end the stream once the attach of this pid has ended.
+    since, on_gap, snapshot: replay, reserved.
+    """
+
+    filters: list[Filter] = []
+    level: Literal["path", "fd", "io"] = "path"
+    overflow: Literal["drop", "block", "disconnect"] = "drop"
+    queue_events: int = 0
+    queue_bytes: int = 0
+    string_limit: int = 0
+    envp: bool = False
+    until: int = 0
+    since: str = ""
+    on_gap: Literal["error", "continue"] = "error"
+    snapshot: bool = False
+
+
+class SubscribeReply(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """First reply: who, and the filters as understood.  Then: `events` batches.
+
+    The last reply (Varlink `continues` false) has `end`: `target` (see
+    Subscribe.until), `shutdown`, `unsubscribed`, `slow` (overflow `disconnect`).
+    """
+
+    id: str = ""
+    run: str = ""
+    head: int = 0
+    oldest: int = 0
+    filters: list[Filter] | None = None
+    pushed_down: list[str] | None = None
+    """Syscalls the tracer stops for on behalf of this subscription; [`*`]: all."""
+    events: list[msgspec.Raw] | None = None
+    end: str = ""
+
+
+class Unsubscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """End a subscription of one's own, after what is queued has been written."""
+
+    id: str
+
+
+class Sync(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Answer when every event that happened before has been written to the subscription."""
+
+    id: str
+
+
+class SyncReply(msgspec.Struct, kw_only=True):
+    """seq of the newest event at that moment."""
+
+    seq: int
+
+
+class Argument(msgspec.Struct, kw_only=True):
+    """How to read one value of an event's `args`.
+
+    kind: one of core's argument kinds (`path`, `fd`, `flags`, …); a reader that
+    does not know a kind shows the value as JSON.
+    """
+
+    name: str
+    kind: str
+
+
+class SyscallInfo(msgspec.Struct, kw_only=True):
+    """A row of the syscall table."""
+
+    name: str
+    nr: int
+    classes: list[str]
+    args: list[Argument]
+    ret: str
+
+
+class SyscallsReply(msgspec.Struct, kw_only=True):
+    """The x86-64 table."""
+
+    syscalls: list[SyscallInfo]
+
+
+class GetInterfaceDescription(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """org.varlink.service."""
+
+    interface: str
+
+
+class InterfaceDescription(msgspec.Struct, kw_only=True):
+    """org.varlink.service."""
+
+    description: str
+
+
+class GetInfoReply(msgspec.Struct, kw_only=True):
+    """org.varlink.service."""
+
+    vendor: str
+    product: str
+    version: str
+    url: str
+    interfaces: list[str]
+
+
+class Call(msgspec.Struct, omit_defaults=True):
+    """A Varlink call.  `parameters` stay raw until the method is known."""
+
+    method: str
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+    oneway: bool = False
+    more: bool = False
+    upgrade: bool = False
+
+
+class Reply(msgspec.Struct, omit_defaults=True):
+    """A Varlink reply."""
+
+    parameters: Any = {}
+    continues: bool = False
+    error: str | None = None
+
+
+METHODS: dict[str, type[msgspec.Struct]] = {
+    "io.tracerd.Attach": Attach,
+    "io.tracerd.Detach": Detach,
+    "io.tracerd.List": Nothing,
+    "io.tracerd.Status": Nothing,
+    "io.tracerd.Subscribe": Subscribe,
+    "io.tracerd.Unsubscribe": Unsubscribe,
+    "io.tracerd.Sync": Sync,
+    "io.tracerd.Syscalls": Nothing,
+    "org.varlink.service.GetInfo": Nothing,
+    "org.varlink.service.GetInterfaceDescription": GetInterfaceDescription,
+}
+"""Every method, with the shape of its parameters."""
