@@ -1,0 +1,148 @@
+"""A real tracer thread on real programs, without server or socket."""
+
+import itertools
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from tracerd.core.commands import AttachCommand, ReleaseCommand, SetInterest, Stop, TargetEnded
+from tracerd.core.tracer import Tracer
+from tracerd.protocol.events import EVENT_TYPES
+from tracerd.protocol.filters import Interest
+
+DEADLINE = 20.0
+
+EVERYTHING = Interest(types=frozenset(EVENT_TYPES) - {"syscall_enter"}, exit=None, string_limit=32)
+LIFECYCLE = Interest(
+    types=frozenset(EVENT_TYPES) - {"syscall_enter", "syscall_exit"}, string_limit=32
+)
+
+
+class OpenGate:
+    """Nobody has to wait."""
+
+    closed = False
+
+    def covers(self, process):
+        return False
+
+
+class Tracing:
+    """A running tracer, its events, and ways to wait for them."""
+
+    def __init__(self, gate=None):
+        self.items = []
+        self.events = []
+        self._changed = threading.Condition()
+        self.tracer = Tracer(publish=self._publish, gate=gate or OpenGate())
+        self._failure = None
+        self._thread = threading.Thread(target=self._run, name="tracer")
+        self._owners = itertools.count(1)
+        self._thread.start()
+
+    def _run(self):
+        try:
+            self.tracer.run()
+        except BaseException as error:  # noqa: BLE001
+            self._failure = error
+
+    def _publish(self, items):
+        with self._changed:
+            self.items += items
+            self.events += [item.event for item in items if not isinstance(item, TargetEnded)]
+            self._changed.notify_all()
+
+    def command(self, command, deadline=DEADLINE):
+        """Submit, wait for the answer, raise it if it is an error."""
+        done = threading.Event()
+        box = []
+
+        def answer(result):
+            box.append(result)
+            done.set()
+
+        self.tracer.submit(command, answer)
+        assert done.wait(deadline), f"no answer to {command}"
+        if isinstance(box[0], Exception):
+            raise box[0]
+        return box[0]
+
+    def interest(self, interest=EVERYTHING):
+        self.command(SetInterest(interest))
+
+    def attach(self, pid, **options):
+        owner = next(self._owners)
+        self.command(AttachCommand(pid, owner, **options))
+        return owner
+
+    def release(self, owner):
+        self.command(ReleaseCommand(owner))
+
+    def start(self, *argv, **popen):
+        """Fork, attach, then let the child exec; return (pid, owner)."""
+        go, ready = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(ready)
+                signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+                os.read(go, 1)
+                os.execvpe(argv[0], argv, {**os.environ, **popen.get("env", {})})
+            finally:
+                os._exit(127)
+        os.close(go)
+        owner = self.attach(pid, until_exec=True)
+        os.write(ready, b"g")
+        os.close(ready)
+        return pid, owner
+
+    def run(self, *argv, **popen):
+        """Trace a program to its end and that of all its descendants; return its wait status."""
+        pid, owner = self.start(*argv, **popen)
+        self.wait_for(lambda: self.ended(owner))
+        return os.waitpid(pid, 0)[1]
+
+    def ended(self, owner):
+        return any(isinstance(i, TargetEnded) and i.owner == owner for i in list(self.items))
+
+    def wait_for(self, condition, deadline=DEADLINE):
+        """Wait until `condition()` is true; it is tried at every publication."""
+        end = time.monotonic() + deadline
+        with self._changed:
+            while not condition():
+                left = end - time.monotonic()
+                assert left > 0, "the condition did not come true in time"
+                self._changed.wait(min(left, 0.05))
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def stop(self):
+        if self._thread.is_alive():
+            self.command(Stop())
+            self._thread.join(DEADLINE)
+        assert not self._thread.is_alive()
+        if self._failure is not None:
+            raise self._failure
+
+
+@pytest.fixture
+def tracing():
+    """A tracer that is stopped, and was sane, at the end."""
+    running = Tracing()
+    running.interest()
+    yield running
+    running.stop()
+    assert running.tracer.statistics.anomalies == 0
+
+
+@pytest.fixture
+def quiet_tracing():
+    """A tracer that nobody listens to yet."""
+    running = Tracing()
+    yield running
+    running.stop()
+    assert running.tracer.statistics.anomalies == 0

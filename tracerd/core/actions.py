@@ -1,0 +1,102 @@
+"""What a pump does at each syscall: the interest of all subscriptions, turned into a table.
+
+An Action is all that the hot loop looks at.  No action: the call is resumed and
+forgotten.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tracerd.core.syscalls import lookup
+from tracerd.core.syscalls.model import Capture, How, Syscall
+from tracerd.core.syscalls.plan import Plan, plan_for
+from tracerd.protocol.filters import Interest
+
+STATE_CALLS = frozenset(
+    {
+        "prctl",
+        "chroot",
+        "pivot_root",
+        "setns",
+        "unshare",
+        "setuid",
+        "setreuid",
+        "setresuid",
+        "setfsuid",
+        "setgid",
+        "setregid",
+        "setresgid",
+        "setfsgid",
+        "execve",
+        "execveat",
+        "clone",
+        "clone3",
+        "ptrace",
+        "io_uring_setup",
+    }
+)
+"""Calls that change what the tracer knows of a process, recorded whenever calls stop at all."""
+
+CONTENT = frozenset({How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR})
+"""Captures of buffer contents, whose limit is the subscribers' string limit."""
+
+
+class Action(NamedTuple):
+    """How a pump treats one call.  tell_enter, tell_exit: whether anyone asked for the event."""
+
+    syscall: Syscall
+    plan: Plan
+    enter: tuple[Capture, ...]
+    exit: tuple[Capture, ...]
+    tell_enter: bool
+    tell_exit: bool
+
+
+class Actions:
+    """The table for one Interest.  `find` is called at every syscall-enter-stop."""
+
+    def __init__(self, interest: Interest) -> None:
+        self.interest = interest
+        self.any_calls = interest.enter != frozenset() or interest.exit != frozenset()
+        self._found: dict[tuple[str, int], Action | None] = {}
+
+    def find(self, abi: str, nr: int) -> Action | None:
+        """Return the action for a call, or None to let it pass."""
+        try:
+            return self._found[abi, nr]
+        except KeyError:
+            action = self._make(lookup(nr, abi))
+            if len(self._found) < 4096:  # a tracee can call any number
+                self._found[abi, nr] = action
+            return action
+
+    def _make(self, syscall: Syscall) -> Action | None:
+        interest, name = self.interest, syscall.name
+        tell_enter = interest.enter is None or name in interest.enter
+        tell_exit = interest.exit is None or name in interest.exit
+        if not tell_enter and not tell_exit and name not in STATE_CALLS:
+            return None
+        plan = plan_for(syscall)
+        return Action(
+            syscall,
+            plan,
+            tuple([self._limited(capture) for capture in plan.enter]),
+            tuple([self._limited(capture) for capture in plan.exit]),
+            tell_enter,
+            tell_exit,
+        )
+
+    def _limited(self, capture: Capture) -> Capture:
+        if capture.how in CONTENT and self.interest.string_limit:
+            return capture._replace(limit=self.interest.string_limit)
+        return capture
+
+
+NOBODY = Interest()
+"""Nobody wants anything."""
+
+
+def only_exec() -> Actions:
+    """Return the table for processes that are hidden until they exec: nothing is told."""
+    return Actions(NOBODY)

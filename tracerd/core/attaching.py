@@ -1,0 +1,230 @@
+"""Who is under trace, for whom: attaching, sharing, letting go."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tracerd import errors
+from tracerd.core import attach, identity, kernel, procfs
+from tracerd.core.attach import AttachJob
+from tracerd.core.commands import (
+    Answer,
+    AttachCommand,
+    AttachResult,
+    ExpireAttach,
+    ReleaseCommand,
+    TargetEnded,
+)
+from tracerd.core.scene import Scene, Target
+from tracerd.core.telling import Teller
+from tracerd.core.tracee import Process
+from tracerd.core.tracker import Resume, State
+from tracerd.protocol import events
+from tracerd.protocol.text import shown
+
+
+class Attacher:
+    """Carries out attaches and releases; both take many rounds."""
+
+    def __init__(self, scene: Scene, teller: Teller) -> None:
+        self._scene = scene
+        self._teller = teller
+        self._jobs: dict[int, AttachJob] = {}
+        self._waiting: list[tuple[AttachCommand, Answer]] = []
+        """For processes that are still leaving."""
+        self.doorbell = 0
+        """Pid of the doorbell, which is ours."""
+        self.stopping = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits for stops."""
+        return bool(self._jobs or self._scene.leavings or self._waiting)
+
+    def attach(self, command: AttachCommand, answer: Answer) -> None:
+        """Bring a process under trace, or share it.  Raises the errors of AttachCommand."""
+        if self.stopping:
+            raise errors.ShuttingDown
+        scene, pid, owner = self._scene, command.pid, command.owner
+        known = scene.processes.get(pid)
+        if known is not None and known.owners:
+            target = scene.targets.setdefault(owner, Target(owner, pid))
+            target.processes.add(known)
+            known.owners.add(owner)
+            answer(AttachResult(pid, sorted(known.threads)))
+            return
+        if known is not None:
+            self._waiting.append((command, answer))
+            return
+        attach.check(pid, os.getpid(), self.doorbell)
+        process = Process(
+            pid=pid, lineage=frozenset({pid}), hidden=command.until_exec, attached_ns=time.time_ns()
+        )
+        identity.read_all(process, pid, new=True)
+        process.owners.add(owner)
+        scene.processes[pid] = process
+        scene.targets[owner] = Target(owner, pid, {process})
+        job = self._jobs[owner] = AttachJob(pid, owner, answer, command.by_uid)
+        try:
+            self._scan(job, process)
+            if not process.threads:
+                raise errors.NoSuchProcess(pid)
+        except errors.TracerdError as error:
+            self._fail(job, error)
+
+    def expire(self, command: ExpireAttach, answer: Answer) -> None:
+        """Answer an attach that takes too long with what has been reached."""
+        job = self._jobs.get(command.owner)
+        if job is not None:
+            self._succeed(job)
+        answer(None)
+
+    def release(self, command: ReleaseCommand, answer: Answer) -> None:
+        """Give up an owner's processes; answered when they run free."""
+        job = self._jobs.pop(command.owner, None)
+        if job is not None:
+            job.answer(errors.NoSuchProcess(job.pid))
+        target = self._scene.targets.get(command.owner)
+        if target is None:
+            answer(None)
+            return
+        target.why = command.why
+        self._let_go(target)
+        target.releases.append(answer)
+        self.progress()
+
+    def release_all(self, why: str) -> None:
+        """Give up everything: the daemon ends."""
+        self.stopping = True
+        scene = self._scene
+        for tid in scene.tracker.parked():
+            del scene.tracker.tasks[tid]
+            kernel.detach(tid)
+        for job in list(self._jobs.values()):
+            del self._jobs[job.owner]
+            job.answer(errors.ShuttingDown())
+        for target in list(scene.targets.values()):
+            target.why = why
+            self._let_go(target)
+        for _, answer in self._waiting:
+            answer(errors.ShuttingDown())
+        self._waiting.clear()
+        self.progress()
+
+    def progress(self) -> None:
+        """Move on what waited for the stops of this round."""
+        scene = self._scene
+        for job in list(self._jobs.values()):
+            job.pending = {tid for tid in job.pending if self._is_starting(tid)}
+            while not job.pending and job.owner in self._jobs:
+                self._advance(job)
+        for target in list(scene.leavings):
+            if not target.leaving:
+                scene.leavings.remove(target)
+                for answer in target.releases:
+                    answer(None)
+        ready = [w for w in self._waiting if w[0].pid not in scene.processes]
+        for command, answer in ready:
+            self._waiting.remove((command, answer))
+            try:
+                self.attach(command, answer)
+            except errors.TracerdError as error:
+                answer(error)
+
+    def _is_starting(self, tid: int) -> bool:
+        task = self._scene.tracker.tasks.get(tid)
+        return task is not None and task.state is State.STARTING
+
+    def _advance(self, job: AttachJob) -> None:
+        process = self._scene.processes.get(job.pid)
+        if process is None:
+            self._fail(job, errors.NoSuchProcess(job.pid))
+        elif job.quiet >= attach.QUIET_PASSES:
+            self._succeed(job)
+        else:
+            try:
+                self._scan(job, process)
+            except errors.TracerdError as error:
+                self._fail(job, error)
+
+    def _scan(self, job: AttachJob, process: Process) -> None:
+        """Seize every thread that is not ours yet; count quiet passes."""
+        scene = self._scene
+        fresh = False
+        for tid in procfs.tasks(job.pid) or []:
+            if tid in scene.tracker.tasks:
+                continue
+            if not attach.seize(job.pid, tid, scene.tracer_tid):
+                continue
+            scene.tracker.seized(tid, job.pid)
+            process.threads.add(tid)
+            scene.pump.watch(tid, job.pid, hidden=process.hidden)
+            comm = procfs.comm(tid)
+            scene.comms[tid] = process.comm if comm is None else shown(comm)
+            job.pending.add(tid)
+            fresh = True
+        job.quiet = 0 if fresh else job.quiet + 1
+
+    def _succeed(self, job: AttachJob) -> None:
+        scene = self._scene
+        del self._jobs[job.owner]
+        process = scene.processes[job.pid]
+        if not process.hidden and scene.wants("attached"):
+            event = events.Attached(
+                **scene.head(process, process.pid, time.time_ns()),
+                by_uid=job.by_uid,
+                threads=sorted(process.threads),
+                exe=process.exe,
+            )
+            scene.emit(process, event)
+        ready = sorted(process.threads - job.pending)
+        job.answer(AttachResult(job.pid, ready, sorted(job.pending)))
+
+    def _fail(self, job: AttachJob, error: errors.TracerdError) -> None:
+        """Undo an attach: threads already seized are let go."""
+        scene = self._scene
+        del self._jobs[job.owner]
+        process = scene.processes.get(job.pid)
+        target = scene.targets.get(job.owner)
+        if process is not None and not process.threads:
+            del scene.processes[job.pid]
+            scene.targets.pop(job.owner, None)
+        elif target is not None:
+            self._let_go(target)
+        job.answer(error)
+
+    def _let_go(self, target: Target) -> None:
+        """Detach the processes that no other owner needs."""
+        scene = self._scene
+        del scene.targets[target.owner]
+        for process in target.processes:
+            process.owners.discard(target.owner)
+            if not process.owners:
+                target.leaving.add(process)
+        target.processes.clear()
+        target.releases.append(lambda _: scene.items.append(TargetEnded(target.owner, target.pid)))
+        scene.leavings.append(target)
+        # Interrupt everybody before waiting for anybody: a vfork parent stops only after its child.
+        for process in list(target.leaving):
+            for tid in list(process.threads):
+                self._ask_to_leave(tid)
+
+    def _ask_to_leave(self, tid: int) -> None:
+        scene = self._scene
+        task = scene.tracker.tasks.get(tid)
+        if task is None:
+            return
+        scene.pump.manual.add(tid)
+        if task.state is State.HELD:
+            scene.statistics.held -= 1
+        needs = scene.tracker.needs_interrupt(tid)
+        decision = scene.tracker.leave(tid)
+        if decision.resume is Resume.HOLD:
+            if needs:
+                task.interrupted = True
+                kernel.interrupt(tid)
+            return
+        scene.resume(tid, decision.resume)
+        for fact in decision.facts:
+            self._teller.tell(fact, time.time_ns())

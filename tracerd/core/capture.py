@@ -1,0 +1,284 @@
+"""Carrying out a capture plan at a stop: what a call names, read before the tracee goes on.
+
+One function per model.How.  Unreadable memory is a value (Fault), never an error.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from tracerd.core.memory import Memory
+from tracerd.core.syscalls.model import (
+    Capture,
+    Captured,
+    Cut,
+    Fault,
+    How,
+    Message,
+    OpenedFile,
+    Strings,
+)
+
+AT_FDCWD = -100
+PATH_MAX = 4096
+O_CREAT, O_EXCL = os.O_CREAT, os.O_EXCL
+MAX_IOVECS = 64
+"""iovecs looked at; the payload limit is reached long before."""
+MAX_STRINGS = 131_072
+"""Strings of one vector; the kernel's own bound on argv is of this order."""
+DELETED = b" (deleted)"
+_POINTERS = struct.Struct("<64Q")
+
+
+def as_int(word: int) -> int:
+    """Read the low half of a register as the kernel reads an int argument."""
+    word &= 0xFFFF_FFFF
+    return word - (1 << 32) if word & 0x8000_0000 else word
+
+
+class Capturer:
+    """Reads captures of a stopped tracee."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._how: dict[How, _Reader] = {
+            How.CSTRING: self._cstring,
+            How.BYTES: self._bytes,
+            How.BYTES_LEN: self._bytes_len,
+            How.BYTES_RET: self._bytes_ret,
+            How.BYTES_LENPTR: self._bytes_lenptr,
+            How.ARRAY: self._array,
+            How.STRINGS: self._strings,
+            How.IOVEC: self._iovec,
+            How.MSGHDR: self._msghdr,
+            How.FD: self._fd,
+            How.RET_FD: self._ret_fd,
+            How.BASE: self._base,
+            How.PRESENT: self._present,
+            How.SOCKADDR: self._bytes_len,
+        }
+
+    def read(
+        self, plan: Sequence[Capture], tid: int, space: int, args: tuple[int, ...], ret: int
+    ) -> tuple[Captured, ...]:
+        """Carry out the captures of one stop.  ret: the value returned; -1 at the enter-stop."""
+        how = self._how
+        return tuple([how[capture.how](capture, tid, space, args, ret) for capture in plan])
+
+    def _get(self, tid: int, space: int, address: int, size: int) -> bytes | Fault | None:
+        if address == 0:
+            return None
+        if size <= 0:
+            return b""
+        data = self._memory.read(tid, space, address, size)
+        return data if len(data) == size else data or Fault(address)
+
+    def _cut(
+        self, tid: int, space: int, address: int, size: int, limit: int
+    ) -> bytes | Cut | Fault | None:
+        if size <= limit:
+            return self._get(tid, space, address, size)
+        data = self._get(tid, space, address, limit)
+        return Cut(data, size) if isinstance(data, bytes) else data
+
+    def _cstring(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        address = args[capture.a]
+        if address == 0:
+            return None
+        limit = capture.limit or PATH_MAX
+        data, whole = self._memory.cstring(tid, space, address, limit)
+        if whole:
+            return data
+        if len(data) >= limit:
+            return Cut(data)
+        return Fault(address)
+
+    def _bytes(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        return self._get(tid, space, args[capture.a], capture.limit)
+
+    def _bytes_len(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        return self._cut(tid, space, args[capture.a], args[capture.b], capture.limit)
+
+    def _bytes_ret(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
+    ) -> Captured:
+        return self._cut(tid, space, args[capture.a], max(ret, 0), capture.limit)
+
+    def _bytes_lenptr(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        length = self._memory.read(tid, space, args[capture.b], 4)
+        if len(length) < 4:
+            return None
+        size = int.from_bytes(length, "little")
+        return self._cut(tid, space, args[capture.a], size, capture.limit)
+
+    def _array(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
+    ) -> Captured:
+        count = args[capture.b] if capture.b >= 0 else max(ret, 0)
+        return self._cut(tid, space, args[capture.a], count * capture.c, capture.limit)
+
+    def _strings(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        address = args[capture.a]
+        if address == 0:
+            return None
+        items: list[bytes] = []
+        left = capture.limit
+        while len(items) < MAX_STRINGS:
+            block = self._memory.read(tid, space, address, _POINTERS.size)
+            if len(block) < 8:
+                return Strings(tuple(items), whole=False) if items else Fault(address)
+            for (pointer,) in struct.iter_unpack("<Q", block[: len(block) & ~7]):
+                if pointer == 0:
+                    return Strings(tuple(items))
+                text, whole = self._memory.cstring(tid, space, pointer, min(left, PATH_MAX * 32))
+                items.append(text)
+                left -= len(text) + 1
+                if not whole or left <= 0:
+                    return Strings(tuple(items), whole=False)
+            address += len(block) & ~7
+        return Strings(tuple(items), whole=False)
+
+    def _iovec(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
+    ) -> Captured:
+        return self._vectors(tid, space, args[capture.a], args[capture.b], capture.limit, ret)
+
+    def _vectors(
+        self, tid: int, space: int, address: int, count: int, limit: int, most: int
+    ) -> bytes | Cut | Fault | None:
+        """Return the memory of iovecs, at most `limit` bytes; if most >= 0, of its first bytes."""
+        table = self._get(tid, space, address, min(count, MAX_IOVECS) * 16)
+        if not isinstance(table, bytes):
+            return table
+        size, parts, left = 0, [], limit
+        for base, length in struct.iter_unpack("<QQ", table[: len(table) & ~15]):
+            take = length if most < 0 else min(length, most - size)
+            size += take
+            if left > 0 and take > 0:
+                data = self._memory.read(tid, space, base, min(take, left))
+                parts.append(data)
+                left -= len(data)
+        data = b"".join(parts)
+        return data if len(data) == size else Cut(data, size)
+
+    def _msghdr(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
+    ) -> Captured:
+        address = args[capture.a]
+        if address == 0:
+            return None
+        head = self._memory.read(tid, space, address, 56)
+        if len(head) < 56:
+            return Fault(address)
+        name, namelen, iov, iovlen, _, controllen, flags = struct.unpack("<QI4xQQQQi4x", head)
+        payload = self._vectors(tid, space, iov, iovlen, capture.limit, ret)
+        return Message(
+            name=self._memory.read(tid, space, name, min(namelen, 128)),
+            data=payload if isinstance(payload, (bytes, Cut)) else b"",
+            iovlen=iovlen,
+            controllen=controllen,
+            flags=flags,
+        )
+
+    def _fd(
+        self, capture: Capture, tid: int, _space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        return descriptor(tid, as_int(args[capture.a]))
+
+    def _ret_fd(
+        self, _capture: Capture, tid: int, _space: int, _args: tuple[int, ...], ret: int
+    ) -> Captured:
+        return opened(tid, ret)
+
+    def _base(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        if self._memory.read(tid, space, args[capture.b], 1) == b"/":
+            return None
+        dirfd = as_int(args[capture.a]) if capture.a >= 0 else AT_FDCWD
+        if dirfd == AT_FDCWD:
+            return _checked(f"/proc/{tid}/cwd")
+        return descriptor(tid, dirfd)
+
+    def _present(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        flags = args[capture.c]
+        if not flags & O_CREAT or flags & O_EXCL:
+            return None
+        path, whole = self._memory.cstring(tid, space, args[capture.b], PATH_MAX)
+        if not whole or not path or path.startswith(b"/proc/"):
+            return None
+        dirfd = as_int(args[capture.a]) if capture.a >= 0 else AT_FDCWD
+        if path.startswith(b"/"):
+            start = f"/proc/{tid}/root"
+        elif dirfd == AT_FDCWD:
+            start = f"/proc/{tid}/cwd/"
+        else:
+            start = f"/proc/{tid}/fd/{dirfd}/"
+        try:
+            os.stat(start.encode() + path)
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError):
+            return None
+        return True
+
+
+_Reader: TypeAlias = Callable[[Capture, int, int, tuple[int, ...], int], Captured]
+
+
+def _checked(link: str) -> Captured:
+    """Return where a /proc link leads; an OpenedFile if its file may be deleted."""
+    try:
+        target = os.readlink(link.encode())
+    except OSError:
+        return None
+    if target.endswith(DELETED):
+        return _examined(link, target)
+    return target
+
+
+def descriptor(tid: int, fd: int) -> Captured:
+    """Return what a descriptor of a tracee refers to; None if it is not open."""
+    if fd < 0:
+        return None
+    return _checked(f"/proc/{tid}/fd/{fd}")
+
+
+def opened(tid: int, fd: int) -> OpenedFile | None:
+    """Return what a descriptor refers to, with device and inode."""
+    if fd < 0:
+        return None
+    link = f"/proc/{tid}/fd/{fd}"
+    try:
+        target = os.readlink(link.encode())
+    except OSError:
+        return None
+    return _examined(link, target)
+
+
+def _examined(link: str, target: bytes) -> OpenedFile:
+    try:
+        found = os.stat(link)
+    except OSError:
+        return OpenedFile(target, 0, 0)
+    # A directory keeps one link of its own; rmdir takes it to zero as unlink does a file's.
+    deleted = found.st_nlink == 0 and target.endswith(DELETED)
+    if deleted and not stat.S_ISLNK(found.st_mode):
+        target = target[: -len(DELETED)]
+    return OpenedFile(target, found.st_dev, found.st_ino, deleted)

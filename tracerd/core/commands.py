@@ -1,0 +1,148 @@
+"""What the rest of the house may ask of the tracer thread, and what it hears from it.
+
+Shapes only.  Commands are queued with `Tracer.submit` from any thread; the
+answer comes to a callback on the tracer thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from tracerd.core.tracee import Process
+from tracerd.protocol.events import Event
+from tracerd.protocol.filters import Interest
+
+
+@dataclass(frozen=True, slots=True)
+class AttachCommand:
+    """Bring process `pid` under trace on behalf of `owner` (any id not in use).
+
+    A process already traced for another owner is shared.  Answer: AttachResult, or raises
+    NoSuchProcess, PermissionDenied, AlreadyTraced, KernelThread, OwnDaemon, ZombieProcess.
+    The answer comes when every thread has stopped once, or at once with `abandon_attach`.
+    """
+
+    pid: int
+    owner: int
+    until_exec: bool = False
+    by_uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireAttach:
+    """Answer the attach of `owner` now, with the threads that are still pending."""
+
+    owner: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseCommand:
+    """`owner` no longer needs its processes: those without another owner are detached.
+
+    Answer (None) when all of them have left trace.
+    """
+
+    owner: int
+    why: str = "detach"
+
+
+@dataclass(frozen=True, slots=True)
+class SetInterest:
+    """What some live subscription wants, from now on.  Answer: None, once it is in force."""
+
+    interest: Interest
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The gate may have opened: resume the held tracees it no longer covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Answer: list[Process] of all traced processes (a copy of the table; read-only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Answer: seq of the newest event, once all before it have been published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Detach everything, answer, and end the tracer thread."""
+
+    why: str = "shutdown"
+
+
+Command: TypeAlias = (
+    AttachCommand
+    | ExpireAttach
+    | ReleaseCommand
+    | SetInterest
+    | Recheck
+    | Snapshot
+    | Barrier
+    | Stop
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachResult:
+    """Threads under trace, and those seized that have not stopped yet."""
+
+    pid: int
+    threads: list[int]
+    pending: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event and the process that made it (for filters and access rules)."""
+
+    event: Event
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEnded:
+    """The attach of `owner` (root process `pid`) has no traced process left."""
+
+    owner: int
+    pid: int
+
+
+Item: TypeAlias = Published | TargetEnded
+
+Publish: TypeAlias = Callable[[Sequence[Item]], None]
+"""Called on the tracer thread with what one round brought, in order.  Must not block, must not
+raise."""
+
+Answer: TypeAlias = Callable[[object], None]
+"""Called on the tracer thread with the result, or with the exception as a value."""
+
+
+class Gate(Protocol):
+    """Says which processes must wait at their next syscall stop.  Read on the tracer thread."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether any process must wait at all (quick; checked at every stop)."""
+
+    def covers(self, process: Process) -> bool:
+        """Whether this process must wait now."""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Plain counters; written by the tracer thread, read by anyone."""
+
+    pump: str = ""
+    head: int = 0
+    tracees: int = 0
+    processes: int = 0
+    held: int = 0
+    stops: int = 0
+    anomalies: int = 0

@@ -1,0 +1,69 @@
+"""Who a process is, as /proc tells.
+
+Read when it comes under trace and again when it may have changed, by the tracer
+thread only.
+"""
+
+from __future__ import annotations
+
+from tracerd.core import procfs
+from tracerd.core.tracee import Process
+from tracerd.protocol.text import shown
+
+
+def read_all(process: Process, tid: int, *, new: bool) -> None:
+    """Read start time, parent, names, root and credentials.  new: also what never changes."""
+    if new:
+        found = procfs.stat(tid)
+        if found is not None:
+            process.start = found.start
+            process.ppid = found.ppid
+    read_image(process, tid)
+    read_root(process, tid)
+
+
+def read_image(process: Process, tid: int) -> None:
+    """Read what an exec changes."""
+    exe = procfs.link(f"/proc/{tid}/exe")
+    if exe is not None:
+        process.exe = shown(exe)
+    name = procfs.comm(tid)
+    if name is not None:
+        process.comm = shown(name)
+    read_credentials(process, tid)
+
+
+def read_credentials(process: Process, tid: int) -> None:
+    """Read user and group ids, and whether the process lets its user look into it."""
+    status = procfs.status(tid)
+    if status is not None:
+        process.uids, process.gids = status.uids, status.gids
+        process.dumpable = procfs.dumpable(tid)
+
+
+def read_root(process: Process, tid: int) -> None:
+    """Read the root directory as we see it."""
+    root = procfs.link(f"/proc/{tid}/root")
+    if root is not None:
+        process.root = root.decode("utf-8", "surrogateescape")
+
+
+def child_of(parent: Process, pid: int) -> Process:
+    """Make the process that `parent` forked: all that it inherits is known already."""
+    child = Process(
+        pid=pid,
+        ppid=parent.pid,
+        uids=parent.uids,
+        gids=parent.gids,
+        dumpable=parent.dumpable,
+        exe=parent.exe,
+        comm=parent.comm,
+        root=parent.root,
+        lineage=parent.lineage | {pid},
+        owners=set(parent.owners),
+        hidden=parent.hidden,
+    )
+    found = procfs.stat(pid)
+    if found is not None:
+        child.start = found.start
+    return child

@@ -1,0 +1,207 @@
+"""ptrace requests and waits.  Everything here is called on the tracer thread.
+
+Built on python-ptrace's binding, with the requests it lacks.  The two requests
+of every syscall stop (PTRACE_GET_SYSCALL_INFO, PTRACE_SYSCALL) go through a
+PyDLL handle instead: the binding's CDLL releases the GIL around each call, and
+beside a busy thread getting it back costs a stopped tracee milliseconds;
+neither request ever blocks.
+
+ESRCH is never an error of ours: the tracee was killed, and its wait status is
+on the way.  Requests answer False (or None) then.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+import warnings
+from typing import NamedTuple
+
+with warnings.catch_warnings():
+    # python-ptrace calls datetime.utcfromtimestamp when imported.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from ptrace.binding import func as binding
+    from ptrace.error import PtraceError
+
+SEIZE = 0x4206
+INTERRUPT = 0x4207
+LISTEN = 0x4208
+GET_SYSCALL_INFO = 0x420E
+CONT: int = binding.PTRACE_CONT
+SYSCALL: int = binding.PTRACE_SYSCALL
+DETACH: int = binding.PTRACE_DETACH
+
+O_EXITKILL = 1 << 20
+OPTIONS: int = (
+    binding.PTRACE_O_TRACESYSGOOD
+    | binding.PTRACE_O_TRACEFORK
+    | binding.PTRACE_O_TRACEVFORK
+    | binding.PTRACE_O_TRACECLONE
+    | binding.PTRACE_O_TRACEEXEC
+)
+"""What every tracee is seized with.  No EXITKILL: the daemon's death must not be the program's."""
+
+WALL = 0x40000000
+WNOTHREAD = 0x20000000
+WAIT_FLAGS = WALL | WNOTHREAD
+"""__WNOTHREAD: never reap the children of another thread of this process."""
+
+ENTRY, EXIT, SECCOMP = 1, 2, 3
+"""`op` of struct ptrace_syscall_info."""
+
+ARCHES: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
+"""AUDIT_ARCH_* of <linux/audit.h>."""
+X32_BIT = 1 << 30
+
+_fast = ctypes.PyDLL(None, use_errno=True).ptrace
+_fast.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+_fast.restype = ctypes.c_long
+
+_info = bytearray(128)
+_info_address = ctypes.addressof((ctypes.c_char * 128).from_buffer(_info))
+_ENTRY = struct.Struct("<B3xIQQQ6Q")
+_EXIT = struct.Struct("<B3xIQQqB")
+
+_word = ctypes.c_ulong()
+_siginfo = ctypes.create_string_buffer(128)
+
+
+def _request(request: int, tid: int, arg1: int = 0, arg2: int = 0) -> bool:
+    try:
+        binding.ptrace(request, tid, arg1, arg2)  # type: ignore[no-untyped-call]
+    except PtraceError as error:
+        if error.errno == errno.ESRCH:
+            return False
+        raise OSError(error.errno, os.strerror(error.errno or 0)) from None
+    return True
+
+
+def seize(tid: int, options: int = OPTIONS) -> bool:
+    """Attach without stopping.  Raises OSError (EPERM)."""
+    return _request(SEIZE, tid, 0, options)
+
+
+def interrupt(tid: int) -> bool:
+    """Ask a running or listening tracee to stop."""
+    return _request(INTERRUPT, tid)
+
+
+def listen(tid: int) -> bool:
+    """Keep a tracee in its group-stop; legal only at a PTRACE_EVENT_STOP."""
+    try:
+        return _request(LISTEN, tid)
+    except OSError as error:
+        if error.errno == errno.EIO:  # SIGCONT or SIGKILL ended the group-stop meanwhile
+            return cont(tid)
+        raise
+
+
+def detach(tid: int, signo: int = 0) -> bool:
+    """Let a stopped tracee go, delivering `signo` if not 0."""
+    return _request(DETACH, tid, 0, signo)
+
+
+def cont(tid: int, signo: int = 0) -> bool:
+    """Resume until the next stop that is not a syscall stop."""
+    return _request(CONT, tid, 0, signo)
+
+
+def resume(request: int, tid: int, signo: int = 0) -> bool:
+    """Resume with SYSCALL or CONT: the hot path, see the head of this file."""
+    return bool(_fast(request, tid, None, signo or None) == 0)
+
+
+def event_message(tid: int) -> int:
+    """Return PTRACE_GETEVENTMSG, 0 if the tracee is gone."""
+    _word.value = 0
+    _request(binding.PTRACE_GETEVENTMSG, tid, 0, ctypes.addressof(_word))
+    return _word.value
+
+
+class Entry(NamedTuple):
+    """A syscall-enter-stop (or a seccomp stop, which comes at the same place)."""
+
+    arch: int
+    nr: int
+    args: tuple[int, ...]
+
+
+class Exit(NamedTuple):
+    """A syscall-exit-stop."""
+
+    arch: int
+    ret: int
+    failed: bool
+
+
+def syscall_info(tid: int) -> Entry | Exit | None:
+    """Ask the kernel what this stop is; None: not in a syscall, or the tracee is gone."""
+    if _fast(GET_SYSCALL_INFO, tid, 128, _info_address) <= 0:
+        return None
+    op = _info[0]
+    if op == EXIT:
+        _, arch, _, _, ret, failed = _EXIT.unpack_from(_info)
+        return Exit(arch, ret, failed != 0)
+    if op in (ENTRY, SECCOMP):
+        _, arch, _, _, nr, *args = _ENTRY.unpack_from(_info)
+        return Entry(arch, nr, tuple(args))
+    return None
+
+
+class SignalInfo(NamedTuple):
+    """The common part of siginfo_t, and the two layouts of what follows it."""
+
+    signo: int
+    code: int
+    pid: int
+    uid: int
+    addr: int
+
+
+def signal_info(tid: int) -> SignalInfo | None:
+    """Return PTRACE_GETSIGINFO of a signal-delivery-stop; None if it is gone."""
+    try:
+        if not _request(binding.PTRACE_GETSIGINFO, tid, 0, ctypes.addressof(_siginfo)):
+            return None
+    except OSError:
+        return None
+    signo, _, code = struct.unpack_from("<iii", _siginfo)
+    pid, uid = struct.unpack_from("<iI", _siginfo, 16)
+    (addr,) = struct.unpack_from("<Q", _siginfo, 16)
+    return SignalInfo(signo, code, pid, uid, addr)
+
+
+_REGS = 27
+"""struct user_regs_struct of x86-64: 27 words; rax is word 10, orig_rax 15, rip 16."""
+_regs = (ctypes.c_ulonglong * _REGS)()
+
+
+_USER_CS = 0x33
+"""cs (word 17) of 64-bit user code: an i386 call has other numbers."""
+
+
+def interrupted_call(tid: int) -> int | None:
+    """Return the number of the x86-64 call that is about to return EINTR at this stop, if any."""
+    try:
+        if not _request(binding.PTRACE_GETREGS, tid, 0, ctypes.addressof(_regs)):
+            return None
+    except OSError:
+        return None
+    if _regs[10] != (1 << 64) - errno.EINTR or _regs[17] != _USER_CS:
+        return None
+    return _regs[15] if _regs[15] < X32_BIT else None
+
+
+def rewind(tid: int) -> bool:
+    """Make a stopped x86-64 tracee run its call again.
+
+    Call after `interrupted_call`, whose registers are still at hand.
+    """
+    _regs[10] = _regs[15]
+    _regs[16] -= 2  # the length of the `syscall` instruction
+    try:
+        return _request(binding.PTRACE_SETREGS, tid, 0, ctypes.addressof(_regs))
+    except OSError:
+        return False

@@ -1,0 +1,146 @@
+"""Reading /proc.
+
+Always /proc/TID, never /proc/TGID: a leader that has exited is not the end of its
+process (proc(5)).  Functions return None when the task is gone; a gone task is never an error.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+PF_KTHREAD = 0x00200000
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+def read(path: str) -> bytes | None:
+    """Read a small /proc file whole; None if the task is gone or it may not be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        chunks = []
+        while chunk := os.read(fd, 65536):
+            chunks.append(chunk)
+        return b"".join(chunks)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+class Status(NamedTuple):
+    """The parts of /proc/TID/status that matter here; ids are real, effective, saved, fs."""
+
+    state: str
+    tgid: int
+    ppid: int
+    tracer: int
+    uids: tuple[int, int, int, int]
+    gids: tuple[int, int, int, int]
+    pending: int
+    shared_pending: int
+    blocked: int
+
+
+def _four(value: bytes) -> tuple[int, int, int, int]:
+    a, b, c, d = (int(part) for part in value.split())
+    return a, b, c, d
+
+
+def status(tid: int) -> Status | None:
+    """Read /proc/TID/status."""
+    text = read(f"/proc/{tid}/status")
+    if not text:
+        return None
+    rows = dict(line.split(b":\t", 1) for line in text.split(b"\n") if b":\t" in line)
+    try:
+        return Status(
+            state=rows[b"State"][:1].decode("ascii"),
+            tgid=int(rows[b"Tgid"]),
+            ppid=int(rows[b"PPid"]),
+            tracer=int(rows[b"TracerPid"]),
+            uids=_four(rows[b"Uid"]),
+            gids=_four(rows[b"Gid"]),
+            pending=int(rows[b"SigPnd"], 16),
+            shared_pending=int(rows[b"ShdPnd"], 16),
+            blocked=int(rows[b"SigBlk"], 16),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+class Stat(NamedTuple):
+    """The parts of /proc/TID/stat that matter here.  start: clock ticks since boot."""
+
+    comm: bytes
+    state: str
+    ppid: int
+    flags: int
+    start: int
+
+
+def stat(tid: int) -> Stat | None:
+    """Read /proc/TID/stat; the command name may hold spaces and parentheses."""
+    text = read(f"/proc/{tid}/stat")
+    if not text:
+        return None
+    head, _, tail = text.rpartition(b")")
+    fields = tail.split()
+    try:
+        return Stat(
+            comm=head.partition(b"(")[2],
+            state=fields[0].decode("ascii"),
+            ppid=int(fields[1]),
+            flags=int(fields[6]),
+            start=int(fields[19]),
+        )
+    except (IndexError, ValueError):
+        return None
+
+
+def comm(tid: int) -> bytes | None:
+    """Return the command name of a task."""
+    text = read(f"/proc/{tid}/comm")
+    return None if text is None else text.rstrip(b"\n")
+
+
+def _strings(text: bytes | None) -> list[bytes]:
+    return text.removesuffix(b"\0").split(b"\0") if text else []
+
+
+def cmdline(tid: int) -> list[bytes]:
+    """Return argv as the process has it in memory now."""
+    return _strings(read(f"/proc/{tid}/cmdline"))
+
+
+def environ(tid: int) -> list[bytes]:
+    """Return the environment as it was given at exec."""
+    return _strings(read(f"/proc/{tid}/environ"))
+
+
+def link(path: str) -> bytes | None:
+    """Return the target of a /proc link."""
+    try:
+        return os.readlink(os.fsencode(path))
+    except OSError:
+        return None
+
+
+def tasks(pid: int) -> list[int] | None:
+    """List the tids of a process; None if there is no such process."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except _GONE:
+        return None
+
+
+def dumpable(pid: int) -> bool:
+    """Whether the kernel lets the process's own user look into it (proc(5): ownership rule)."""
+    try:
+        owner = os.stat(f"/proc/{pid}/environ").st_uid
+    except OSError:
+        return False
+    now = status(pid)
+    return now is not None and owner == now.uids[1]

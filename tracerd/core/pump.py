@@ -1,0 +1,236 @@
+"""The pump: from wait to resume, for the stops that come by the hundred thousand.
+
+Contract, the same for every pump (a C accelerator replaces this module and
+touches nothing else):
+
+* `wait` blocks until at least one task stopped, drains all that are ready, and
+  returns records in the order seen.  Gather first, then handle: handling one at
+  a time lets busy tasks starve the rest.
+* A plain syscall stop of a watched task is handled and the task resumed before
+  `wait` returns; it gives a Call if its action asks for one.
+* Every other stop, every stop of a task in `manual` and every stop of an unknown
+  task is returned as a Stop, the task left stopped.
+* A pump knows no names and decides nothing about lifecycles.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple, Protocol, TypeAlias
+
+from tracerd.core import kernel
+from tracerd.core.actions import Action, Actions
+from tracerd.core.capture import Capturer
+from tracerd.core.memory import Memory
+from tracerd.core.syscalls.model import Captured
+from tracerd.core.wait_status import SYSCALL_STOP
+
+MAX_BATCH = 256
+"""Statuses gathered before they are handled: bounds how long the first one waits."""
+
+
+class Stop(NamedTuple):
+    """A status for the state machine; the task stays stopped.  when_ns: CLOCK_MONOTONIC."""
+
+    tid: int
+    status: int
+    when_ns: int
+
+
+class Call(NamedTuple):
+    """A syscall stop that was recorded; the task runs again.
+
+    At an enter-stop `ret` and `failed` mean nothing; at an exit-stop action, abi, nr and args
+    are those of the entry.
+    """
+
+    tid: int
+    entering: bool
+    action: Action
+    abi: str
+    nr: int
+    args: tuple[int, ...]
+    ret: int
+    failed: bool
+    when_ns: int
+    captured: tuple[Captured, ...]
+
+
+Record: TypeAlias = Stop | Call
+
+
+class Pump(Protocol):
+    """See the head of this file."""
+
+    name: str
+    manual: set[int]
+
+    def watch(self, tid: int, tgid: int, *, hidden: bool = False) -> None:
+        """Handle this task's syscall stops from now on."""
+
+    def forget(self, tid: int) -> None:
+        """The task is gone or detached."""
+
+    def new_image(self, tid: int, former: int) -> None:
+        """The task exec'ed: its memory is another, and its tid was `former`."""
+
+    def ended_process(self, tgid: int) -> None:
+        """The process is gone: drop what is kept of its memory."""
+
+    def use(self, actions: Actions) -> None:
+        """Replace the action table."""
+
+    def resume(self, tid: int, signo: int = 0) -> bool:
+        """Resume a stopped task as the action table asks: with or without syscall stops."""
+
+    def handle(self, tid: int) -> Call | None:
+        """Do for a task held at a syscall stop what `wait` does for others."""
+
+    def wait(self) -> list[Record]:
+        """See the head of this file."""
+
+    def close(self) -> None:
+        """Drop all resources."""
+
+
+class PythonPump:
+    """The pump in pure Python: always there."""
+
+    name = "python"
+
+    def __init__(self, actions: Actions, hidden: Actions) -> None:
+        self.manual: set[int] = set()
+        self._memory = Memory()
+        self._capturer = Capturer(self._memory)
+        self._actions = actions
+        self._hidden_actions = hidden
+        self._request = kernel.CONT
+        self._spaces: dict[int, int] = {}
+        self._hidden: set[int] = set()
+        self._inside: dict[int, tuple[Action, str, int, tuple[int, ...]]] = {}
+        """Calls entered, by tid, that have an action."""
+        self._next: tuple[int, int] | None = None
+        """A second status of a task already in the batch: it opens the next one."""
+        self.use(actions)
+
+    def watch(self, tid: int, tgid: int, *, hidden: bool = False) -> None:
+        """Handle this task's syscall stops from now on."""
+        self._spaces[tid] = tgid
+        if hidden:
+            self._hidden.add(tid)
+        else:
+            self._hidden.discard(tid)
+
+    def forget(self, tid: int) -> None:
+        """The task is gone or detached."""
+        self._spaces.pop(tid, None)
+        self._inside.pop(tid, None)
+        self._hidden.discard(tid)
+        self.manual.discard(tid)
+
+    def new_image(self, tid: int, former: int) -> None:
+        """The task exec'ed: its memory is another, and its tid was `former`."""
+        inside = self._inside.pop(former, None)
+        if former != tid:
+            self._inside.pop(tid, None)
+            self.forget(former)
+        if inside is not None:
+            self._inside[tid] = inside
+        self._memory.forget(self._spaces.get(tid, tid))
+
+    def ended_process(self, tgid: int) -> None:
+        """The process is gone: drop what is kept of its memory."""
+        self._memory.forget(tgid)
+
+    def use(self, actions: Actions) -> None:
+        """Replace the action table."""
+        self._actions = actions
+        self._request = kernel.SYSCALL if actions.any_calls else kernel.CONT
+
+    def resume(self, tid: int, signo: int = 0) -> bool:
+        """Resume a stopped task as the action table asks: with or without syscall stops."""
+        if self._request == kernel.CONT and tid not in self.manual and tid not in self._hidden:
+            self._inside.pop(tid, None)
+            return kernel.resume(kernel.CONT, tid, signo)
+        return kernel.resume(kernel.SYSCALL, tid, signo)
+
+    def wait(self) -> list[Record]:
+        """See the head of this file."""
+        first = self._next or os.waitpid(-1, kernel.WAIT_FLAGS)
+        self._next = None
+        statuses = {first[0]: first[1]}
+        self._gather(statuses)
+        records: list[Record] = []
+        spaces, manual, clock = self._spaces, self.manual, time.monotonic_ns
+        for tid, status in statuses.items():
+            if status == SYSCALL_STOP and tid in spaces and tid not in manual:
+                call = self.handle(tid)
+                if call is not None:
+                    records.append(call)
+            else:
+                records.append(Stop(tid, status, clock()))
+        return records
+
+    def _gather(self, statuses: dict[int, int]) -> None:
+        wait, flags = os.waitpid, kernel.WAIT_FLAGS | os.WNOHANG
+        while len(statuses) < MAX_BATCH:
+            try:
+                tid, status = wait(-1, flags)
+            except ChildProcessError:
+                return
+            if tid == 0:
+                return
+            if tid in statuses:
+                self._next = (tid, status)
+                return
+            statuses[tid] = status
+
+    def handle(self, tid: int) -> Call | None:
+        """Record a plain syscall stop if its action asks for it, and resume the task."""
+        when_ns = time.monotonic_ns()
+        info = kernel.syscall_info(tid)
+        call = None
+        if isinstance(info, kernel.Entry):
+            call = self._entered(tid, info, when_ns)
+        elif info is not None:
+            call = self._returned(tid, info, when_ns)
+        self.resume(tid)
+        return call
+
+    def _entered(self, tid: int, info: kernel.Entry, when_ns: int) -> Call | None:
+        abi, nr, args = kernel.ARCHES.get(info.arch, f"{info.arch:#x}"), info.nr, info.args
+        actions = self._hidden_actions if tid in self._hidden else self._actions
+        action = actions.find(abi, nr)
+        if action is None:
+            self._inside.pop(tid, None)
+            return None
+        self._inside[tid] = (action, abi, nr, args)
+        captured = self._capturer.read(action.enter, tid, self._spaces[tid], args, -1)
+        return Call(tid, True, action, abi, nr, args, 0, False, when_ns, captured)
+
+    def _returned(self, tid: int, info: kernel.Exit, when_ns: int) -> Call | None:
+        inside = self._inside.pop(tid, None)
+        if inside is None:
+            return None
+        action, abi, nr, args = inside
+        captured: tuple[Captured, ...] = ()
+        if action.exit and not info.failed:
+            space = self._spaces[tid]
+            captured = self._capturer.read(action.exit, tid, space, args, info.ret)
+        return Call(
+            tid,
+            False,
+            action,
+            abi,
+            nr,
+            args,
+            info.ret,
+            info.failed,
+            when_ns,
+            captured,
+        )
+
+    def close(self) -> None:
+        """Drop all resources."""
+        self._memory.close()

@@ -1,0 +1,33 @@
+"""Processes (thread groups) as the tracer knows them.  Data, no kernel calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """A thread group under trace.  Written by the tracer thread only.
+
+    uids, gids: real, effective, saved, file system.  lineage: its own pid and those of all
+    traced ancestors.  owners: the attaches that keep it under trace; empty: it is leaving.
+    hidden: nothing is told of it before its next exec (see AttachCommand.until_exec).
+    dumpable: whether the kernel would let its own user trace it.
+    """
+
+    pid: int
+    start: int = 0
+    ppid: int = 0
+    uids: tuple[int, int, int, int] = (0, 0, 0, 0)
+    gids: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dumpable: bool = True
+    exe: str = ""
+    comm: str = ""
+    root: str = "/"
+    lineage: frozenset[int] = frozenset()
+    owners: set[int] = field(default_factory=set)
+    threads: set[int] = field(default_factory=set)
+    hidden: bool = False
+    stopped: bool = False
+    held: bool = False
+    attached_ns: int = 0

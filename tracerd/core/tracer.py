@@ -1,0 +1,315 @@
+"""The tracer thread: the one place that makes ptrace calls.
+
+`run` is its body: wait (the pump), feed the state machine, resume, describe,
+publish.  Everything else asks it through `submit`.  Resume first, describe after:
+the tracee runs meanwhile; only what the stop alone can tell (a signal's siginfo,
+a new image) is read before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from tracerd import errors
+from tracerd.core import kernel, procfs
+from tracerd.core.actions import Actions
+from tracerd.core.attaching import Attacher
+from tracerd.core.calls import CLONE_THREAD, CLONES, NOT_RESTARTED, clone_flags
+from tracerd.core.commands import (
+    Answer,
+    AttachCommand,
+    Barrier,
+    Command,
+    ExpireAttach,
+    Gate,
+    Publish,
+    Recheck,
+    ReleaseCommand,
+    SetInterest,
+    Snapshot,
+    Statistics,
+    Stop,
+)
+from tracerd.core.doorbell import Doorbell
+from tracerd.core.holding import Holder
+from tracerd.core.pump import Call, Pump, Record
+from tracerd.core.pump import Stop as StopRecord
+from tracerd.core.scene import Scene
+from tracerd.core.telling import Teller
+from tracerd.core.tracee import Process
+from tracerd.core.tracker import Decision, Ended, Executed, Made, Observation, Signalled, State
+from tracerd.core.wait_status import MAKERS, Kind, WaitStatus, classify
+
+log = logging.getLogger("tracerd.tracer")
+
+TOLD_BEFORE_RESUME = (Signalled, Executed, Made)
+
+
+class Tracer:
+    """See the head of this file.
+
+    publish, gate: see commands.py; both are used on the tracer thread only.
+    """
+
+    def __init__(self, *, publish: Publish, gate: Gate, pump: Pump | None = None) -> None:
+        self.tid = 0
+        self._publish = publish
+        self._scene = Scene(gate, pump)
+        self.statistics: Statistics = self._scene.statistics
+        self._teller = Teller(self._scene)
+        self._attacher = Attacher(self._scene, self._teller)
+        self._holder = Holder(self._scene, self._teller)
+        self._doorbell = Doorbell()
+        self._commands: deque[tuple[Command, Answer]] = deque()
+        self._switching: list[tuple[set[int], Answer]] = []
+        """Changes of interest, each with the tasks that still run the old way."""
+        self._stop: Answer | None = None
+        self._closed = False
+        self._handlers: dict[type, Callable[..., None]] = {
+            AttachCommand: self._attacher.attach,
+            ExpireAttach: self._attacher.expire,
+            ReleaseCommand: self._attacher.release,
+            SetInterest: self._set_interest,
+            Recheck: self._holder.recheck,
+            Snapshot: self._snapshot,
+            Barrier: self._barrier,
+            Stop: self._begin_stop,
+        }
+
+    def submit(self, command: Command, answer: Answer) -> None:
+        """Queue a command, from any thread.
+
+        `answer` gets the result, or the exception, on the tracer thread; once the tracer has
+        stopped it gets ShuttingDown on the caller's.
+        """
+        self._commands.append((command, answer))
+        if self._closed:
+            self._refuse_commands()
+        else:
+            self._doorbell.ring()
+
+    def run(self) -> None:
+        """Trace until told to stop.  The calling thread becomes the tracer thread."""
+        self.tid = self._scene.tracer_tid = threading.get_native_id()
+        self._doorbell.hang()
+        self._attacher.doorbell = self._doorbell.tid
+        try:
+            self._obey()
+            while self._stop is None or self._scene.tracker.tasks:
+                self._round()
+            self._flush()
+            self._stop(None)
+        finally:
+            self._closed = True
+            self._refuse_commands()
+            self._doorbell.take_down()
+            self._scene.pump.close()
+
+    def _round(self) -> None:
+        scene = self._scene
+        records = scene.pump.wait()
+        scene.offset = time.time_ns() - time.monotonic_ns()
+        for record in records:
+            try:
+                if isinstance(record, Call):
+                    self._teller.call(record)
+                else:
+                    self._on_stop(record)
+            except Exception:
+                # One tracee's oddity must not end the tracing of the others.
+                log.exception("a stop could not be handled", extra={"fields": {"tid": record.tid}})
+                scene.statistics.anomalies += 1
+                self._rescue(record)
+        scene.statistics.stops += len(records)
+        if self._attacher.busy:
+            self._attacher.progress()
+        if self._switching:
+            self._progress_switching()
+        if self._commands:
+            self._obey()
+        self._flush()
+
+    def _rescue(self, record: Record) -> None:
+        """Let a task go on whose stop made us fail."""
+        if isinstance(record, StopRecord):
+            status = classify(record.status)
+            if not status.ended:
+                signo = status.value if status.kind is Kind.SIGNAL else 0
+                self._scene.pump.resume(record.tid, signo)
+
+    def _flush(self) -> None:
+        """Hand over what this round brought, then see who must wait for whom."""
+        scene = self._scene
+        scene.statistics.head = scene.describer.seq
+        scene.statistics.tracees = len(scene.tracker.tasks)
+        scene.statistics.processes = len(scene.processes)
+        if scene.items:
+            items, scene.items = scene.items, []
+            self._publish(items)
+        if scene.gate.closed:
+            self._holder.hold_covered()
+
+    # --- stops --------------------------------------------------------------------------------
+
+    def _on_stop(self, record: StopRecord) -> None:
+        tid, status = record.tid, classify(record.status)
+        if tid == self._doorbell.tid:
+            self._on_doorbell(status)
+            return
+        task = self._scene.tracker.tasks.get(tid)
+        if task is not None:
+            syscall = status.kind is Kind.SYSCALL
+            if syscall and not task.leaving and self._holder.keep_or_handle(tid):
+                return
+            if task.interrupted and (syscall or status.kind is Kind.INTERRUPT):
+                _undo_interrupt(tid)
+        message = child_tgid = 0
+        if status.kind in MAKERS or status.kind is Kind.EXEC:
+            message = kernel.event_message(tid)
+            if task is not None and status.kind in MAKERS:
+                child_tgid = self._tgid_of_child(tid, task.tgid, message)
+        decision = self._scene.tracker.feed(Observation(tid, status, message, child_tgid))
+        self._carry_out(tid, status, decision, record.when_ns + self._scene.offset)
+
+    def _on_doorbell(self, status: WaitStatus) -> None:
+        if status.ended:
+            log.warning("the doorbell was killed; hanging a new one")
+            self._doorbell.hang()
+            self._attacher.doorbell = self._doorbell.tid
+        else:
+            self._doorbell.answer()
+
+    def _carry_out(self, tid: int, status: WaitStatus, decision: Decision, time_ns: int) -> None:
+        """Tell what only the stop can show, resume, tell the rest."""
+        dead: list[Process] = []
+        for fact in decision.facts:
+            if isinstance(fact, TOLD_BEFORE_RESUME):
+                self._teller.tell(fact, time_ns)
+        signo = status.value if status.kind is Kind.SIGNAL else 0
+        self._scene.resume(tid, decision.resume, signo)
+        for other, resume in decision.others:
+            self._scene.resume(other, resume)
+        for fact in decision.facts:
+            if isinstance(fact, Ended):
+                dead.append(self._scene.processes[fact.tgid])
+            if not isinstance(fact, TOLD_BEFORE_RESUME):
+                self._teller.tell(fact, time_ns)
+        for process in dead:
+            self._adopt(process, time_ns)
+
+    def _tgid_of_child(self, tid: int, tgid: int, child: int) -> int:
+        """Return the process of a new task: its maker's for a thread, else its own."""
+        entry = self._scene.entries.get(tid)
+        if entry is not None and entry.action.syscall.name in CLONES:
+            return tgid if clone_flags(entry) & CLONE_THREAD else child
+        return tgid if os.path.exists(f"/proc/{tgid}/task/{child}") else child
+
+    def _adopt(self, dead: Process, time_ns: int) -> None:
+        """Take in new tasks whose maker died before its clone event could be seen."""
+        scene = self._scene
+        for tid in scene.tracker.parked():
+            status = procfs.status(tid)
+            if status is None:
+                continue
+            if status.tgid != tid:
+                maker = scene.processes.get(status.tgid)
+            elif status.ppid in scene.processes and status.ppid != dead.pid:
+                continue  # its maker lives: the event will come
+            else:
+                maker = dead
+            if maker is None:
+                continue
+            scene.processes.setdefault(maker.pid, maker)
+            leaving = not maker.owners
+            decision = scene.tracker.announce(
+                maker.pid, tid, Kind.CLONE, status.tgid, leaving=leaving, adopted=True
+            )
+            self._carry_out(maker.pid, WaitStatus(Kind.CLONE), decision, time_ns)
+            if not maker.threads:
+                scene.processes.pop(maker.pid, None)
+
+    # --- commands -----------------------------------------------------------------------------
+
+    def _obey(self) -> None:
+        while self._commands:
+            command, answer = self._commands.popleft()
+            try:
+                self._handlers[type(command)](command, answer)
+            except errors.TracerdError as error:
+                answer(error)
+            except Exception as error:
+                log.exception("a command failed", extra={"fields": {"command": repr(command)}})
+                answer(error)
+
+    def _refuse_commands(self) -> None:
+        while self._commands:
+            self._commands.popleft()[1](errors.ShuttingDown())
+
+    def _set_interest(self, command: SetInterest, answer: Answer) -> None:
+        """Change the action table; tasks that ran without syscall stops are switched over."""
+        scene = self._scene
+        before = scene.actions.any_calls
+        scene.actions = Actions(command.interest)
+        scene.pump.use(scene.actions)
+        waiting: set[int] = set()
+        if scene.actions.any_calls and not before:
+            for tid, task in scene.tracker.tasks.items():
+                if task.state is not State.RUNNING or task.leaving:
+                    continue
+                if not task.interrupted:
+                    task.interrupted = True
+                    kernel.interrupt(tid)
+                if not task.vforking:
+                    waiting.add(tid)
+        if waiting:
+            self._switching.append((waiting, answer))
+        else:
+            answer(None)
+
+    def _progress_switching(self) -> None:
+        tasks = self._scene.tracker.tasks
+        for change in list(self._switching):
+            tids, answer = change
+            for tid in list(tids):
+                task = tasks.get(tid)
+                if task is None or not task.interrupted:
+                    tids.discard(tid)
+            if not tids:
+                self._switching.remove(change)
+                answer(None)
+
+    def _snapshot(self, _command: Snapshot, answer: Answer) -> None:
+        processes = [p for p in self._scene.processes.values() if not p.hidden]
+        answer(
+            [
+                dataclasses.replace(p, owners=set(p.owners), threads=set(p.threads))
+                for p in processes
+            ]
+        )
+
+    def _barrier(self, _command: Barrier, answer: Answer) -> None:
+        self._flush()
+        answer(self._scene.describer.seq)
+
+    def _begin_stop(self, command: Stop, answer: Answer) -> None:
+        self._stop = answer
+        self._attacher.release_all(command.why)
+
+
+def _undo_interrupt(tid: int) -> None:
+    """Spare the program the EINTR that our own interrupt made (see calls.NOT_RESTARTED).
+
+    A signal that waits to be delivered would have made it anyway.
+    """
+    number = kernel.interrupted_call(tid)
+    if number is None or number not in NOT_RESTARTED:
+        return
+    status = procfs.status(tid)
+    if status is not None and not (status.pending | status.shared_pending) & ~status.blocked:
+        kernel.rewind(tid)

@@ -1,0 +1,353 @@
+"""The state machine of tracees: what a stop means, and how its task goes on.
+
+Rules of this file: everything that decides how a stopped task is resumed lives
+here; nothing here asks the kernel, reads a clock or knows of syscalls' contents.
+`feed(observation)` takes what was seen and returns how to resume that task, what
+to do to others, and the facts to tell.  Fed by a test, it needs no kernel.
+
+How it works.  A task is known from an attach (`seized`) or from its maker's
+clone event (`announced`), and is STARTING until its first stop.  A new task's
+first stop can arrive before its maker's event: it is PARKED, stopped, until the
+maker's event comes or its maker's death shows that none will.  Any stop counts as
+the first one: the interrupt's own stop may be swallowed by another.  A leaving
+task is detached at whatever stop comes next.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tracerd.core.wait_status import MAKERS, Kind, WaitStatus
+
+
+class State(enum.Enum):
+    """Where a task is, as far as its stops tell."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    LISTENING = "listening"
+    """In a group-stop, reporting."""
+    HELD = "held"
+    """Kept at a syscall stop on purpose."""
+    PARKED = "parked"
+    """Stopped at birth; its maker has not told of it yet."""
+
+
+class Resume(enum.Enum):
+    """What to do with a stopped task."""
+
+    RUN = "run"
+    """Resume, without a signal."""
+    INJECT = "inject"
+    """Resume, delivering the signal it stopped for."""
+    LISTEN = "listen"
+    DETACH = "detach"
+    DETACH_INJECT = "detach-inject"
+    HOLD = "hold"
+    """Leave it stopped."""
+    NOTHING = "nothing"
+    """The task is gone."""
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A tracee.  `leaving`: to be detached at its next stop."""
+
+    tid: int
+    tgid: int
+    state: State = State.STARTING
+    leaving: bool = False
+    interrupted: bool = False
+    """We sent PTRACE_INTERRUPT and no stop has come since."""
+    vforking: bool = False
+    """Waits in vfork: it cannot stop before its child execs or ends."""
+    adopted: bool = False
+    """Taken in without its maker's event, which may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A status, with what the engine fetched for it.
+
+    message: PTRACE_GETEVENTMSG at fork, vfork, clone (the child's tid) and exec (the former
+    tid).  child_tgid: the child's process, for those that make one; 0: not known, a process of
+    its own.
+    """
+
+    tid: int
+    status: WaitStatus
+    message: int = 0
+    child_tgid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first stop of a task."""
+
+    tid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """`tid` made `child`."""
+
+    tid: int
+    child: int
+    kind: Kind
+    thread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """execve succeeded.
+
+    former: the caller's tid until now.  superseded: the caller replaced a leader, whose own end
+    the kernel does not report.
+    """
+
+    tid: int
+    former: int
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The task is gone.  process: it was the leader, so the whole process is gone."""
+
+    tid: int
+    tgid: int
+    status: WaitStatus
+    process: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """A signal is about to be delivered."""
+
+    tid: int
+    signo: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStopped:
+    """Job control stopped the task."""
+
+    tid: int
+    signo: int
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A group-stop ended."""
+
+    tid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The task is detached: it runs untraced."""
+
+    tid: int
+    tgid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A stop that no rule covers; handled sanely and worth a log line."""
+
+    tid: int
+    what: str
+
+
+Fact: TypeAlias = (
+    Started | Made | Executed | Ended | Signalled | GroupStopped | Continued | Left | Anomaly
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How to resume the task, how to resume others, and what to tell, in order."""
+
+    resume: Resume
+    facts: tuple[Fact, ...] = ()
+    others: tuple[tuple[int, Resume], ...] = ()
+
+
+GONE = Decision(Resume.NOTHING)
+
+
+class Tracker:
+    """All tasks, and the rules."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[int, Task] = {}
+        self._ended_early: dict[int, WaitStatus] = {}
+        """Ends of tasks that their makers have not told of yet."""
+
+    def seized(self, tid: int, tgid: int) -> Task:
+        """Note a task that was attached to and asked to stop."""
+        task = Task(tid, tgid, interrupted=True)
+        self.tasks[tid] = task
+        return task
+
+    def parked(self) -> list[int]:
+        """Return the tasks whose makers have not told of them."""
+        return [tid for tid, task in self.tasks.items() if task.state is State.PARKED]
+
+    def feed(self, seen: Observation) -> Decision:
+        """Take one observation; see the head of this file."""
+        task = self.tasks.get(seen.tid)
+        if task is None and seen.status.kind is Kind.EXEC and seen.message in self.tasks:
+            # The leader had exited before the attach; its tid comes back to life.
+            tgid = self.tasks[seen.message].tgid
+            task = self.tasks[seen.tid] = Task(seen.tid, tgid, State.RUNNING)
+        if task is None:
+            return self._stranger(seen)
+        if task.state is State.PARKED:
+            return self._parked(task, seen)
+        kind = seen.status.kind
+        if seen.status.ended:
+            return self._ended(task, seen.status)
+        facts: tuple[Fact, ...] = ()
+        if task.state is State.STARTING:
+            facts = (Started(task.tid),)
+        was_listening = task.state is State.LISTENING
+        task.state = State.RUNNING
+        task.interrupted = False
+        if kind is not Kind.SIGNAL:
+            task.vforking = False
+
+        if kind is Kind.SIGNAL:
+            facts = (*facts, Signalled(task.tid, seen.status.value))
+            return self._go(task, Resume.INJECT, facts)
+        if kind is Kind.GROUP_STOP:
+            if not was_listening:
+                facts = (*facts, GroupStopped(task.tid, seen.status.value))
+            if not task.leaving:
+                task.state = State.LISTENING
+            return self._go(task, Resume.LISTEN, facts)
+        if was_listening:
+            facts = (*facts, Continued(task.tid))
+        if kind in MAKERS:
+            return self._made(task, seen, facts)
+        if kind is Kind.EXEC:
+            return self._executed(task, seen, facts)
+        if kind is Kind.UNKNOWN:
+            facts = (*facts, Anomaly(task.tid, f"unknown stop, status {seen.status.value:#x}"))
+        return self._go(task, Resume.RUN, facts)
+
+    def hold(self, tid: int) -> None:
+        """Note that the engine keeps a task at a syscall stop."""
+        self.tasks[tid].state = State.HELD
+
+    def unhold(self, tid: int) -> None:
+        """Note that the engine resumes a held task."""
+        self.tasks[tid].state = State.RUNNING
+
+    def leave(self, tid: int) -> Decision:
+        """Ask that a task be detached: now if it is stopped, else at its next stop.
+
+        Resume.HOLD in the answer: the engine must interrupt it (see `needs_interrupt`).
+        """
+        task = self.tasks[tid]
+        task.leaving = True
+        if task.state is State.HELD:
+            return self._go(task, Resume.RUN, ())
+        return Decision(Resume.HOLD)
+
+    def needs_interrupt(self, tid: int) -> bool:
+        """Whether a stop has to be asked for: none is on its way."""
+        task = self.tasks[tid]
+        return task.state in (State.RUNNING, State.LISTENING) and not task.interrupted
+
+    def announce(
+        self,
+        tid: int,
+        child: int,
+        kind: Kind,
+        child_tgid: int,
+        *,
+        leaving: bool = False,
+        adopted: bool = False,
+    ) -> Decision:
+        """Note that `tid` made `child`; the decision's `others` release it if it waits.
+
+        adopted: nobody said so, but the maker died before it could.
+        """
+        thread = child_tgid not in (0, child)
+        tgid = child_tgid if thread else child
+        made = Made(tid, child, kind, thread)
+        early = self._ended_early.pop(child, None)
+        if early is not None:
+            ended = Ended(child, tgid, early, process=not thread)
+            return Decision(Resume.HOLD, (made, ended))
+        known = self.tasks.get(child)
+        if known is not None and known.adopted:
+            return Decision(Resume.HOLD)
+        if known is None or known.state is not State.PARKED:
+            facts: tuple[Fact, ...] = (made,)
+            if known is not None:
+                facts = (Anomaly(child, "announced while already known"), made)
+            self.tasks[child] = Task(child, tgid, leaving=leaving, interrupted=True)
+            return Decision(Resume.HOLD, facts)
+        known.tgid = tgid
+        known.leaving = leaving
+        known.adopted = adopted
+        known.state = State.RUNNING
+        let_go = self._go(known, Resume.RUN, ())
+        return Decision(
+            Resume.HOLD, (made, Started(child), *let_go.facts), ((child, let_go.resume),)
+        )
+
+    def _go(self, task: Task, resume: Resume, facts: tuple[Fact, ...]) -> Decision:
+        if not task.leaving:
+            return Decision(resume, facts)
+        del self.tasks[task.tid]
+        detach = Resume.DETACH_INJECT if resume is Resume.INJECT else Resume.DETACH
+        return Decision(detach, (*facts, Left(task.tid, task.tgid)))
+
+    def _stranger(self, seen: Observation) -> Decision:
+        if seen.status.ended:
+            self._ended_early[seen.tid] = seen.status
+            return GONE
+        self.tasks[seen.tid] = Task(seen.tid, 0, State.PARKED)
+        if seen.status.kind in (Kind.INTERRUPT, Kind.GROUP_STOP):
+            return Decision(Resume.HOLD)
+        what = f"first stop of an unknown task is {seen.status.kind.value}"
+        return Decision(Resume.HOLD, (Anomaly(seen.tid, what),))
+
+    def _parked(self, task: Task, seen: Observation) -> Decision:
+        if seen.status.ended:
+            del self.tasks[task.tid]
+            self._ended_early[task.tid] = seen.status
+            return GONE
+        return Decision(Resume.HOLD)
+
+    def _ended(self, task: Task, status: WaitStatus) -> Decision:
+        del self.tasks[task.tid]
+        ended = Ended(task.tid, task.tgid, status, process=task.tid == task.tgid)
+        return Decision(Resume.NOTHING, (ended,))
+
+    def _made(self, task: Task, seen: Observation, facts: tuple[Fact, ...]) -> Decision:
+        if seen.message == 0:
+            facts = (*facts, Anomaly(task.tid, "made a task that has no id in our namespace"))
+            return self._go(task, Resume.RUN, facts)
+        task.vforking = seen.status.kind is Kind.VFORK
+        told = self.announce(
+            task.tid, seen.message, seen.status.kind, seen.child_tgid, leaving=task.leaving
+        )
+        mine = self._go(task, Resume.RUN, (*facts, *told.facts))
+        return Decision(mine.resume, mine.facts, told.others)
+
+    def _executed(self, task: Task, seen: Observation, facts: tuple[Fact, ...]) -> Decision:
+        former = seen.message or task.tid
+        superseded = False
+        if former != task.tid:
+            caller = self.tasks.pop(former, None)
+            superseded = True
+            if caller is not None:
+                task.leaving = task.leaving or caller.leaving
+        facts = (*facts, Executed(task.tid, former, superseded))
+        return self._go(task, Resume.RUN, facts)
