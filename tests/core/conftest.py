@@ -1,10 +1,11 @@
 """A real tracer thread on real programs, without server or socket."""
 
 import itertools
-import os
-import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tracerd.core.tracer import Tracer
 from tracerd.protocol.events import EVENT_TYPES
 from tracerd.protocol.filters import Interest
 
+LAUNCHER = Path(__file__).with_name("launcher.py")
 DEADLINE = 20.0
 
 EVERYTHING = Interest(types=frozenset(EVENT_TYPES) - {"syscall_enter"}, exit=None, string_limit=32)
@@ -81,29 +83,23 @@ class Tracing:
     def release(self, owner):
         self.command(ReleaseCommand(owner))
 
-    def start(self, *argv, **popen):
-        """Fork, attach, then let the child exec; return (pid, owner)."""
-        go, ready = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(ready)
-                signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-                os.read(go, 1)
-                os.execvpe(argv[0], argv, {**os.environ, **popen.get("env", {})})
-            finally:
-                os._exit(127)
-        os.close(go)
+    def start(self, *argv):
+        """Fork, attach, let the child exec; return the launcher, the pid and the owner."""
+        launcher = subprocess.Popen(
+            [sys.executable, LAUNCHER, *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        pid = int(launcher.stdout.readline())
         owner = self.attach(pid, until_exec=True)
-        os.write(ready, b"g")
-        os.close(ready)
-        return pid, owner
+        launcher.stdin.write(b"g")
+        launcher.stdin.close()
+        launcher.stdout.close()
+        return launcher, pid, owner
 
-    def run(self, *argv, **popen):
-        """Trace a program to its end and that of all its descendants; return its wait status."""
-        pid, owner = self.start(*argv, **popen)
+    def run(self, *argv):
+        """Trace a program to its end and that of all its descendants; return its exit code."""
+        launcher, _, owner = self.start(*argv)
         self.wait_for(lambda: self.ended(owner))
-        return os.waitpid(pid, 0)[1]
+        return launcher.wait(DEADLINE)
 
     def ended(self, owner):
         return any(isinstance(i, TargetEnded) and i.owner == owner for i in list(self.items))
