@@ -1,0 +1,213 @@
+"""Filters, compiled.
+
+A subscription has a list of filters; an event passes if any filter matches, or if there
+is none.  In a filter every field that says something must match, and no field of its
+`not` may; a field is a list of alternatives.  The rules beyond that:
+
+* `syscall` speaks of syscall events only, `result` and `min_duration_ns` of syscall_exit
+  only: other events do not match a filter that states them.
+* syscall_enter is sent on request: only a filter whose `type` names it matches it.
+* `path` and `op`, and those of `not`, are judged together for each entry of `files`: some
+  entry must pass all four.  Entries count only for the syscalls of the subscription's
+  level; an exec has one entry of its own.  An event without entries fails a positive
+  condition, and a negative one cannot exclude it.
+* Stream control (`lost`, `synced`, `heartbeat`) always passes.
+
+Compiled, a filter is a row of checks per event type, the quick ones first; the type is
+found by one dictionary look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tracerd.errors import InvalidFilter
+from tracerd.protocol.alternatives import Alternatives, normalised, read
+from tracerd.protocol.bounds import check_bounds
+from tracerd.protocol.catalogue import Catalogue
+from tracerd.protocol.conditions import (
+    Check,
+    EntryRule,
+    Judge,
+    Subject,
+    all_of,
+    always,
+    covering,
+    exec_check,
+    files_check,
+    outcome_checks,
+    syscall_checks,
+    task_checks,
+)
+from tracerd.protocol.events import EVENT_TYPES, STREAM_CONTROL, SYSCALL_TYPES, Event
+from tracerd.protocol.interest import NOTHING, Interest, both, either, union
+from tracerd.protocol.messages import Filter, Match
+
+__all__ = [
+    "NOTHING",
+    "Catalogue",
+    "Compiled",
+    "Interest",
+    "Subject",
+    "compile_filters",
+    "union",
+]
+
+FILTERABLE: frozenset[str] = frozenset(EVENT_TYPES) - STREAM_CONTROL
+
+
+class Compiled:
+    """The filters of one subscription.  Immutable.
+
+    types: event types that can match.  enter, exit: syscalls that can match as
+    syscall_enter and syscall_exit; None: all, also those without a name.  pids: the
+    processes that can match, or None if some filter does not name them.
+    """
+
+    __slots__ = ("_checks", "_filters", "_judges", "enter", "exit", "pids", "types")
+
+    def __init__(self, terms: Sequence[_Term], filters: Sequence[Filter]) -> None:
+        live = [term for term in terms if term.types]
+        self.types: frozenset[str] = frozenset[str]().union(*(term.types for term in live))
+        self.enter: frozenset[str] | None = frozenset()
+        self.exit: frozenset[str] | None = frozenset()
+        self.pids: frozenset[int] | None = frozenset()
+        for term in live:
+            self.enter = either(self.enter, term.enter)
+            self.exit = either(self.exit, term.exit)
+            if self.pids is not None:
+                self.pids = None if term.pids is None else self.pids | term.pids
+        self._judges = tuple(term.judge for term in live)
+        self._checks: dict[type[Event], tuple[Check, ...]] = {
+            kind: (always,) for name, kind in EVENT_TYPES.items() if name in STREAM_CONTROL
+        }
+        for name in self.types:
+            self._checks[EVENT_TYPES[name]] = tuple(
+                term.checks[name] for term in live if name in term.types
+            )
+        self._filters = [_normalised(one) for one in filters]
+
+    def matches(self, event: Event, subject: Subject) -> bool:
+        """Return whether the event, made by `subject`, passes."""
+        for check in self._checks.get(type(event), ()):  # noqa: SIM110  as fast as it can be
+            if check(event, subject):
+                return True
+        return False
+
+    def covers(self, subject: Subject) -> bool:
+        """Return whether an event of this process could pass, judged by the process alone."""
+        return any(judge(subject) for judge in self._judges)
+
+    def normalised(self) -> list[Filter]:
+        """Return the filters as understood: the same meaning, without repetitions."""
+        return list(self._filters)
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One filter, compiled.  `checks` by event type, for each of `types`."""
+
+    types: frozenset[str]
+    enter: frozenset[str] | None
+    exit: frozenset[str] | None
+    pids: frozenset[int] | None
+    judge: Judge
+    checks: dict[str, Check]
+
+
+def compile_filters(
+    filters: Sequence[Filter],
+    catalogue: Catalogue,
+    *,
+    level: str = "path",
+    field: str = "filters",
+) -> Compiled:
+    """Compile the filters of a subscription; no filters at all mean one that says nothing.
+
+    level: which syscalls count as file access, see events.LEVELS.  Raises InvalidFilter,
+    which names the bad value as a path below `field`: `filters[1].not.syscall[0]`.
+    """
+    check_bounds(filters, field)
+    counted = catalogue.files[level]
+    terms = [
+        _compile_one(one, catalogue, counted, f"{field}[{number}]")
+        for number, one in enumerate(filters or [Filter()])
+    ]
+    return Compiled(terms, filters)
+
+
+def _compile_one(one: Filter, catalogue: Catalogue, counted: frozenset[str], field: str) -> _Term:
+    if one.min_duration_ns < 0:
+        raise InvalidFilter(f"{field}.min_duration_ns", "a duration is not negative")
+    wanted = read(one, catalogue, field)
+    unwanted = read(one.not_ or Match(), catalogue, f"{field}.not")
+    rule = EntryRule(wanted, unwanted)
+    timed = one.min_duration_ns > 0 or wanted.result is not None
+    names = _names(wanted, unwanted)
+    if rule.positive:
+        names = both(names, counted)
+    types = _types(wanted, unwanted, rule, timed=timed)
+    if names is not None and not names:
+        types -= SYSCALL_TYPES
+    tasks = task_checks(wanted, unwanted)
+    syscalls = syscall_checks(wanted, unwanted)
+    judged = rule.positive or rule.negative
+    checks: dict[str, Check] = {}
+    for name in types:
+        row = [*syscalls, *tasks] if name in SYSCALL_TYPES else list(tasks)
+        if name == "syscall_exit":
+            row += outcome_checks(wanted, unwanted, one.min_duration_ns)
+            row += [files_check(rule, counted)] if judged else []
+        elif name == "exec":
+            row += [exec_check(rule)] if judged else []
+        checks[name] = all_of(row)
+    return _Term(
+        types=types,
+        enter=names if "syscall_enter" in types else frozenset(),
+        exit=names if "syscall_exit" in types else frozenset(),
+        pids=wanted.pid,
+        judge=covering(wanted, unwanted),
+        checks=checks,
+    )
+
+
+def _names(wanted: Alternatives, unwanted: Alternatives) -> frozenset[str] | None:
+    """Return the syscalls that can match; None: all.
+
+    A filter that only excludes some wants all the same the calls that the catalogue does
+    not know, and a set of names could not say so.
+    """
+    if wanted.syscall is None:
+        return None
+    return wanted.syscall - (unwanted.syscall or frozenset())
+
+
+def _types(
+    wanted: Alternatives, unwanted: Alternatives, rule: EntryRule, *, timed: bool
+) -> frozenset[str]:
+    """Return the event types that can match."""
+    types = FILTERABLE - {"syscall_enter"} if wanted.type is None else wanted.type
+    types -= unwanted.type or frozenset()
+    if wanted.syscall is not None:
+        types &= SYSCALL_TYPES
+    if timed:
+        types &= {"syscall_exit"}
+    if rule.positive:
+        types &= {"syscall_exit", "exec"}
+        ops = wanted.op
+        if ops is not None and "exec" not in ops:
+            types -= {"exec"}
+    if unwanted.op is not None and "exec" in unwanted.op:
+        types -= {"exec"}
+    return types
+
+
+def _normalised(one: Filter) -> Filter:
+    return msgspec.structs.replace(
+        one,
+        **normalised(one),
+        not_=Match(**said) if one.not_ is not None and (said := normalised(one.not_)) else None,
+    )
