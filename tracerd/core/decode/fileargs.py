@@ -1,0 +1,85 @@
+"""Decoders of the smaller structures that calls on files take."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tracerd.core.decode.names.files import OPEN, RESOLVE
+from tracerd.core.decode.names.mounts import MOUNT_ATTR, PROPAGATION
+from tracerd.core.decode.structs import array, record
+
+OPEN_HOW: Final = "<QQQ"
+OPEN_HOW_SIZE: Final = 24
+MOUNT_ATTR_LAYOUT: Final = "<QQQQ"
+MOUNT_ATTR_SIZE: Final = 32
+FILE_ATTR: Final = "<QIIII"
+FILE_ATTR_SIZE: Final = 24
+HANDLE: Final = "<Ii"
+HANDLE_SIZE: Final = 8
+"""The head of a struct file_handle; what follows is opaque."""
+
+
+def _open_how(flags: int, mode: int, resolve: int) -> dict[str, Any]:
+    return {
+        "flags": OPEN.render(flags),
+        "mode": f"0{mode:03o}",
+        "resolve": RESOLVE.render(resolve),
+    }
+
+
+open_how: Final = record(OPEN_HOW, _open_how)
+
+
+def _mount_attr(attr_set: int, attr_clr: int, propagation: int, userns_fd: int) -> dict[str, Any]:
+    return {
+        "attr_set": MOUNT_ATTR.render(attr_set),
+        "attr_clr": MOUNT_ATTR.render(attr_clr),
+        "propagation": PROPAGATION.render(propagation),
+        "userns_fd": userns_fd,
+    }
+
+
+mount_attr: Final = record(MOUNT_ATTR_LAYOUT, _mount_attr)
+
+
+def _file_attr(
+    xflags: int, extsize: int, nextents: int, projid: int, cowextsize: int
+) -> dict[str, Any]:
+    return {
+        "xflags": f"{xflags:#x}",
+        "extsize": extsize,
+        "nextents": nextents,
+        "projid": projid,
+        "cowextsize": cowextsize,
+    }
+
+
+file_attr: Final = record(FILE_ATTR, _file_attr)
+
+
+def _handle(size: int, kind: int) -> dict[str, Any]:
+    return {"handle_bytes": size, "handle_type": kind}
+
+
+file_handle: Final = record(HANDLE, _handle)
+
+
+def _same(value: int) -> int:
+    return value
+
+
+ints: Final = array("<i", _same)
+longs: Final = array("<q", _same)
+
+
+def _mq_attr(flags: int, maxmsg: int, msgsize: int, curmsgs: int) -> dict[str, Any]:
+    return {
+        "flags": OPEN.render(flags & 0xFFFF_FFFF_FFFF_FFFF),
+        "maxmsg": maxmsg,
+        "msgsize": msgsize,
+        "curmsgs": curmsgs,
+    }
+
+
+mq_attr: Final = record("<qqqq32x", _mq_attr)
+MQ_ATTR_SIZE: Final = 64

@@ -1,0 +1,153 @@
+"""Decoders of what calls on processes take and give."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tracerd.core.decode.names.process import CLONE, CLONE_FLAGS
+from tracerd.core.decode.names.process import SIGACTION as SIGACTION_FLAGS
+from tracerd.core.decode.signals import SIGNALS, signal_name, signals_of
+from tracerd.core.decode.structs import record
+from tracerd.core.decode.times import timeval_of
+from tracerd.core.syscalls.model import Captured, Words
+from tracerd.protocol.text import shown
+
+CLONE_ARGS: Final = "<11Q"
+CLONE_ARGS_SIZE: Final = 88
+CLONE_ARGS_LEAST: Final = 64
+RUSAGE: Final = "<qqqq14q"
+RUSAGE_SIZE: Final = 144
+UTSNAME: Final = "<65s65s65s65s65s65s"
+UTSNAME_SIZE: Final = 390
+SIGACTION: Final = "<QQQQ"
+SIGACTION_SIZE: Final = 32
+RLIM_INFINITY: Final = (1 << 64) - 1
+
+
+def wait_status_of(status: int) -> dict[str, Any]:
+    """Return what a wait status says."""
+    low = status & 0x7F
+    if low == 0:
+        return {"exited": status >> 8 & 0xFF}
+    if status & 0xFFFF == 0xFFFF:
+        return {"continued": True}
+    if low == 0x7F:
+        stopped: dict[str, Any] = {"stopped": signal_name(status >> 8 & 0x7F)}
+        if status & 0x8000:
+            stopped["syscall"] = True
+        if status >> 16:
+            stopped["event"] = status >> 16
+        return stopped
+    killed: dict[str, Any] = {"signaled": signal_name(low)}
+    if status & 0x80:
+        killed["core_dumped"] = True
+    return killed
+
+
+wstatus: Final = record("<I", wait_status_of)
+
+
+def _clone_args(
+    flags: int,
+    pidfd: int,
+    child_tid: int,
+    parent_tid: int,
+    exit_signal: int,
+    stack: int,
+    stack_size: int,
+    tls: int,
+    set_tid: int,
+    set_tid_size: int,
+    cgroup: int,
+) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "flags": CLONE.render(flags),
+        "exit_signal": SIGNALS.get(exit_signal, exit_signal),
+    }
+    for name, pointer in (
+        ("pidfd", pidfd),
+        ("child_tid", child_tid),
+        ("parent_tid", parent_tid),
+        ("stack", stack),
+        ("tls", tls),
+        ("set_tid", set_tid),
+    ):
+        if pointer:
+            given[name] = f"{pointer:#x}"
+    if stack_size:
+        given["stack_size"] = stack_size
+    if set_tid_size:
+        given["set_tid_size"] = set_tid_size
+    if flags & CLONE_FLAGS["CLONE_INTO_CGROUP"]:
+        given["cgroup"] = cgroup
+    return given
+
+
+clone_args: Final = record(CLONE_ARGS, _clone_args, least=CLONE_ARGS_LEAST)
+"""Fields that are zero are left out, but for flags and exit_signal."""
+
+_RUSAGE_FIELDS: Final = (
+    "maxrss",
+    "ixrss",
+    "idrss",
+    "isrss",
+    "minflt",
+    "majflt",
+    "nswap",
+    "inblock",
+    "oublock",
+    "msgsnd",
+    "msgrcv",
+    "nsignals",
+    "nvcsw",
+    "nivcsw",
+)
+
+
+def _rusage(utime: int, utime_us: int, stime: int, stime_us: int, *rest: int) -> dict[str, Any]:
+    return {
+        "utime": timeval_of(utime, utime_us),
+        "stime": timeval_of(stime, stime_us),
+        **dict(zip(_RUSAGE_FIELDS, rest, strict=True)),
+    }
+
+
+rusage: Final = record(RUSAGE, _rusage)
+
+
+def _limit(value: int) -> int | str:
+    return "RLIM_INFINITY" if value == RLIM_INFINITY else value
+
+
+def _rlimit(cur: int, maximum: int) -> dict[str, int | str]:
+    return {"cur": _limit(cur), "max": _limit(maximum)}
+
+
+rlimit: Final = record("<QQ", _rlimit)
+
+_UTSNAME_FIELDS: Final = ("sysname", "nodename", "release", "version", "machine", "domainname")
+
+
+def _utsname(*fields: bytes) -> dict[str, str]:
+    texts = [shown(each.split(b"\0", 1)[0]) for each in fields]
+    return dict(zip(_UTSNAME_FIELDS, texts, strict=True))
+
+
+utsname: Final = record(UTSNAME, _utsname)
+
+
+def _sigaction(handler: int, flags: int, restorer: int, mask: int) -> dict[str, Any]:
+    return {
+        "handler": {0: "SIG_DFL", 1: "SIG_IGN"}.get(handler) or f"{handler:#x}",
+        "mask": signals_of(mask),
+        "flags": SIGACTION_FLAGS.render(flags),
+        "restorer": f"{restorer:#x}",
+    }
+
+
+sigaction: Final = record(SIGACTION, _sigaction)
+
+
+def exit_status(word: int, _captured: Captured, _call: Words) -> int:
+    """Decode a status passed to exit, as the kernel keeps it."""
+    return word & 0xFF

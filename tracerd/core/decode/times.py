@@ -1,0 +1,62 @@
+"""Decoders of times: seconds with a fraction, and timers made of two of them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tracerd.core.decode.structs import record
+
+TIMESPEC: Final = "<qq"
+TWO: Final = "<qqqq"
+
+
+def timespec_of(seconds: int, nanoseconds: int) -> dict[str, int]:
+    """Return a timespec."""
+    return {"sec": seconds, "nsec": nanoseconds}
+
+
+def timeval_of(seconds: int, microseconds: int) -> dict[str, int]:
+    """Return a timeval."""
+    return {"sec": seconds, "usec": microseconds}
+
+
+UTIME_NOW: Final = (1 << 30) - 1
+UTIME_OMIT: Final = (1 << 30) - 2
+
+
+def _file_time(seconds: int, nanoseconds: int) -> dict[str, int] | str:
+    if nanoseconds == UTIME_NOW:
+        return "UTIME_NOW"
+    if nanoseconds == UTIME_OMIT:
+        return "UTIME_OMIT"
+    return timespec_of(seconds, nanoseconds)
+
+
+def _file_times(*fields: int) -> list[Any]:
+    return [_file_time(*fields[:2]), _file_time(*fields[2:])]
+
+
+def _timevals(*fields: int) -> list[Any]:
+    return [timeval_of(*fields[:2]), timeval_of(*fields[2:])]
+
+
+def _itimerspec(*fields: int) -> dict[str, Any]:
+    return {"interval": timespec_of(*fields[:2]), "value": timespec_of(*fields[2:])}
+
+
+def _itimerval(*fields: int) -> dict[str, Any]:
+    return {"interval": timeval_of(*fields[:2]), "value": timeval_of(*fields[2:])}
+
+
+def _utimbuf(actime: int, modtime: int) -> dict[str, int]:
+    return {"actime": actime, "modtime": modtime}
+
+
+timespec: Final = record(TIMESPEC, timespec_of)
+timeval: Final = record(TIMESPEC, timeval_of)
+file_times: Final = record(TWO, _file_times)
+"""struct timespec[2] of utimensat: access and modification, or what to do instead."""
+timevals: Final = record(TWO, _timevals)
+itimerspec: Final = record(TWO, _itimerspec)
+itimerval: Final = record(TWO, _itimerval)
+utimbuf: Final = record(TIMESPEC, _utimbuf)

@@ -1,0 +1,46 @@
+"""Decoders of what calls that wait for descriptors take: poll, select, epoll."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tracerd.core.decode.names.descriptors import EPOLL, POLL
+from tracerd.core.decode.structs import array, record
+from tracerd.core.decode.words import address, signed32
+from tracerd.core.syscalls.model import Captured, Cut, Decode, Words
+
+EPOLL_EVENT: Final = "<IQ"
+EPOLL_EVENT_SIZE: Final = 12
+"""Packed on x86-64."""
+POLLFD: Final = "<ihh"
+POLLFD_SIZE: Final = 8
+
+
+def _epoll_event(events: int, data: int) -> dict[str, Any]:
+    return {"events": EPOLL.render(events), "data": f"{data:#x}"}
+
+
+def _pollfd(fd: int, events: int, revents: int) -> dict[str, Any]:
+    polled: dict[str, Any] = {"fd": fd, "events": POLL.render(events & 0xFFFF)}
+    if revents:
+        polled["revents"] = POLL.render(revents & 0xFFFF)
+    return polled
+
+
+epoll_event: Final = record(EPOLL_EVENT, _epoll_event)
+epoll_events: Final = array(EPOLL_EVENT, _epoll_event)
+pollfds: Final = array(POLLFD, _pollfd)
+
+
+def fd_set(count: int) -> Decode:
+    """Return the decoder of an fd_set of which argument `count` says how many bits matter."""
+
+    def decode(word: int, captured: Captured, call: Words) -> Any:
+        data = captured.data if isinstance(captured, Cut) else captured
+        if type(data) is not bytes:
+            return address(word)
+        bits = int.from_bytes(data, "little")
+        highest = min(max(signed32(call.args[count]), 0), len(data) * 8)
+        return [fd for fd in range(highest) if bits >> fd & 1]
+
+    return decode

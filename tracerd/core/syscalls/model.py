@@ -1,0 +1,182 @@
+"""What a row of the syscall table is made of.
+
+A row has two projections.  The *capture plan* (`enter`, `exit`) is all that a
+pump knows: which bytes to read at which stop.  The *arguments* are all that the
+decoder knows: names, kinds, how to turn a word and its captured bytes into a
+value.  So a pump written in C needs no names, and a new syscall no change in C.
+
+Rules: argument order is the kernel's; a published argument name is never
+changed; what the program passes is captured at the enter-stop, what the kernel
+fills in at the exit-stop.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+
+class How(enum.IntEnum):
+    """How a pump obtains a capture.  `a`, `b`, `c` are the Capture's fields."""
+
+    CSTRING = 1
+    """NUL-terminated string at args[a], at most `limit` bytes."""
+    BYTES = 2
+    """Exactly `limit` bytes at args[a]."""
+    BYTES_LEN = 3
+    """args[b] bytes at args[a], at most `limit`."""
+    BYTES_RET = 4
+    """As many bytes at args[a] as the call returned, at most `limit`.  Exit only."""
+    BYTES_LENPTR = 5
+    """As many bytes at args[a] as the u32 at args[b] says, at most `limit`.  Exit only."""
+    ARRAY = 6
+    """args[b] elements of c bytes each at args[a], at most `limit` bytes in all.
+    b = -1 (at exit only): as many elements as the call returned."""
+    STRINGS = 7
+    """NULL-terminated vector of string pointers at args[a]; at most `limit` bytes in all."""
+    IOVEC = 8
+    """args[b] iovecs at args[a]; the memory they name, concatenated, at most `limit` bytes
+    (at exit: of the first `ret` bytes)."""
+    MSGHDR = 9
+    """struct msghdr at args[a]: name, then the memory of its iovecs, at most `limit` bytes."""
+    FD = 10
+    """Link text of descriptor args[a]."""
+    RET_FD = 11
+    """Link text, device and inode of the descriptor returned.  Exit only."""
+    BASE = 12
+    """Directory that the path at args[b] starts from: link of descriptor args[a], or of the
+    working directory if a is -1 or args[a] is AT_FDCWD; nothing if the path is absolute."""
+    PRESENT = 13
+    """Whether the file exists before the call: path at args[b] from dirfd args[a] (as BASE),
+    looked up only if args[c] (open flags) has O_CREAT and not O_EXCL; if c is -1, where the
+    flags are no argument (creat, openat2), always."""
+    SOCKADDR = 14
+    """args[b] bytes at args[a], at most `limit`: as BYTES_LEN, but an address and no content,
+    so its limit is never replaced."""
+
+
+class Capture(NamedTuple):
+    """One thing to read at a stop.  See How for the meaning of a, b and c."""
+
+    how: How
+    a: int
+    b: int = -1
+    c: int = -1
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Memory that could not be read: a value, not an error."""
+
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Bytes cut at the capture's limit; `size` is the whole length if it is known."""
+
+    data: bytes
+    size: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """A string vector; `whole` is False when it was cut or partly unreadable."""
+
+    items: tuple[bytes, ...]
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """What a returned descriptor refers to."""
+
+    link: bytes
+    dev: int
+    ino: int
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A msghdr: its address bytes, the lengths, and the first bytes of its payload."""
+
+    name: bytes
+    data: bytes | Cut
+    iovlen: int
+    controllen: int
+    flags: int
+
+
+Captured: TypeAlias = bytes | Cut | Fault | Strings | OpenedFile | Message | bool | None
+"""None: nothing to read (a NULL pointer, an absolute path's base, a closed descriptor)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A call as the decoder of one argument may see it.
+
+    args: six unsigned 64-bit words.  ret: signed; meaningful if `returned` and not `failed`.
+    """
+
+    args: tuple[int, ...]
+    ret: int = 0
+    failed: bool = False
+    returned: bool = False
+
+
+Decode: TypeAlias = Callable[[int, Captured, Words], Any]
+"""(word, captured bytes of this argument or None, the whole call) -> JSON value.  Total:
+never raises, whatever the words and bytes are.  May return decode.words.ABSENT: the kernel
+does not look at the argument in this call, so it is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One argument of a row.
+
+    kind: the wire name of how to read the value (see docs of `tracerctl syscalls`).
+    enter, exit: what to capture; decode gets the exit capture if there is one and the call
+    succeeded, else the enter capture.
+    at: for a path, the name of the dirfd argument it is relative to ("" for the cwd).
+    op: for a path or descriptor, the operation of events.OPS that the call performs on it;
+    "open": decided by the open flags.  nofollow: a final symlink is not followed.
+    empty: the path may be empty or NULL and then means the dirfd itself (AT_EMPTY_PATH,
+    or `empty="null"` for calls that take NULL without a flag).
+    """
+
+    name: str
+    kind: str
+    decode: Decode
+    enter: Capture | None = None
+    exit: Capture | None = None
+    at: str | None = None
+    op: str = ""
+    nofollow: bool = False
+    empty: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Syscall:
+    """A row.  Two rows are equal only if they are the same one: tables are keyed by rows.
+
+    classes: strace's class names without `%` (file, desc, process, network, signal, memory,
+    ipc, …).  level: from which events.LEVELS on the call counts as file access, "" for never.
+    ret: wire kind of the result (`int`, `fd`, `ptr`, `pid`, `none` …).
+    returns: False for calls that never return on success (exit, exit_group).
+    """
+
+    name: str
+    nr: int
+    args: tuple[Arg, ...]
+    classes: frozenset[str] = frozenset()
+    level: str = ""
+    ret: str = "int"
+    returns: bool = True
+    abi: str = "x86_64"
+    known: bool = True
+    index: dict[str, int] = field(default_factory=dict, compare=False)
+    """Argument name -> position."""

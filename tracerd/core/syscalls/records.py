@@ -1,0 +1,278 @@
+"""The words for structures: which decoder, how many bytes, and at which stop.
+
+A structure that the program fills is read at the enter-stop, one that the kernel fills at
+the exit-stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tracerd.core.decode import (
+    depending,
+    fileargs,
+    network,
+    process,
+    signals,
+    sockaddr,
+    stat,
+    times,
+    waiting,
+    words,
+)
+from tracerd.core.decode.names.memory import FUTEX
+from tracerd.core.decode.structs import size_of
+from tracerd.core.syscalls.model import Decode, How
+from tracerd.core.syscalls.vocabulary import BUFFER_LIMIT, SOCKADDR_LIMIT, Draft, Want, mode
+
+ARRAY_LIMIT: Final = 32
+"""Elements of an array (of polled descriptors, of events) that are looked at."""
+FD_SET_SIZE: Final = 128
+"""As the C library's fd_set: 1,024 descriptors."""
+OPTION_LIMIT: Final = 16
+"""Socket options that say something are ints, or few of them."""
+
+
+def struct_in(name: str, kind: str, decode: Decode, size: int) -> Draft:
+    """Return a structure that the program has filled."""
+    return Draft(name, kind, decode, enter=Want(How.BYTES, size))
+
+
+def struct_out(name: str, kind: str, decode: Decode, size: int) -> Draft:
+    """Return a structure that the kernel fills."""
+    return Draft(name, kind, decode, exit=Want(How.BYTES, size))
+
+
+def sized_in(name: str, kind: str, decode: Decode, limit: int, length: str) -> Draft:
+    """Return a structure of a size that the program says."""
+    return Draft(name, kind, decode, enter=Want(How.ARRAY, limit, length, 1))
+
+
+def only_with(draft: Draft, flags: str, bits: int) -> Draft:
+    """Return an argument that the call has only if its flags have one of some bits."""
+    return replace(draft, bind=lambda at: depending.only_with(at[flags], bits, draft.decode))
+
+
+# Files.
+
+stat_out: Final = struct_out("statbuf", "stat", stat.stat_, size_of(stat.STAT))
+statx_out: Final = struct_out("buffer", "statx", stat.statx, size_of(stat.STATX))
+statfs_out: Final = struct_out("buf", "statfs", stat.statfs, size_of(stat.STATFS_LAYOUT))
+open_how: Final = sized_in("how", "open_how", fileargs.open_how, fileargs.OPEN_HOW_SIZE, "usize")
+mount_attr: Final = sized_in(
+    "uattr", "mount_attr", fileargs.mount_attr, fileargs.MOUNT_ATTR_SIZE, "usize"
+)
+open_mode: Final = only_with(mode, "flags", depending.MAKES_A_FILE)
+mq_mode: Final = only_with(mode, "oflag", depending.MAKES_A_FILE)
+file_attr_in: Final = sized_in(
+    "ufattr", "file_attr", fileargs.file_attr, fileargs.FILE_ATTR_SIZE, "usize"
+)
+file_attr_out: Final = struct_out(
+    "ufattr", "file_attr", fileargs.file_attr, fileargs.FILE_ATTR_SIZE
+)
+handle_in: Final = struct_in("handle", "file_handle", fileargs.file_handle, fileargs.HANDLE_SIZE)
+handle_out: Final = struct_out("handle", "file_handle", fileargs.file_handle, fileargs.HANDLE_SIZE)
+mq_attr_in: Final = struct_in("u_attr", "mq_attr", fileargs.mq_attr, fileargs.MQ_ATTR_SIZE)
+mq_attr_out: Final = struct_out("u_omqstat", "mq_attr", fileargs.mq_attr, fileargs.MQ_ATTR_SIZE)
+
+
+def pair_out(name: str) -> Draft:
+    """Return the two descriptors that pipe and socketpair give."""
+    return struct_out(name, "fds", fileargs.ints, 8)
+
+
+def int_out(name: str) -> Draft:
+    """Return a pointer to an int that the kernel sets."""
+    return struct_out(name, "ints", fileargs.ints, 4)
+
+
+def offset_in(name: str) -> Draft:
+    """Return a pointer to a file offset, as it was before the call."""
+    return struct_in(name, "offs", fileargs.longs, 8)
+
+
+# Times.
+
+
+def timespec_in(name: str) -> Draft:
+    """Return a struct timespec that the program has filled."""
+    return struct_in(name, "timespec", times.timespec, 16)
+
+
+def timespec_out(name: str) -> Draft:
+    """Return a struct timespec that the kernel fills."""
+    return struct_out(name, "timespec", times.timespec, 16)
+
+
+def timeval_in(name: str) -> Draft:
+    """Return a struct timeval that the program has filled."""
+    return struct_in(name, "timeval", times.timeval, 16)
+
+
+def timeval_out(name: str) -> Draft:
+    """Return a struct timeval that the kernel fills."""
+    return struct_out(name, "timeval", times.timeval, 16)
+
+
+def itimerspec_in(name: str) -> Draft:
+    """Return a struct itimerspec that the program has filled."""
+    return struct_in(name, "itimerspec", times.itimerspec, 32)
+
+
+def itimerspec_out(name: str) -> Draft:
+    """Return a struct itimerspec that the kernel fills."""
+    return struct_out(name, "itimerspec", times.itimerspec, 32)
+
+
+def itimerval_in(name: str) -> Draft:
+    """Return a struct itimerval that the program has filled."""
+    return struct_in(name, "itimerval", times.itimerval, 32)
+
+
+def itimerval_out(name: str) -> Draft:
+    """Return a struct itimerval that the kernel fills."""
+    return struct_out(name, "itimerval", times.itimerval, 32)
+
+
+file_times: Final = struct_in("utimes", "file_times", times.file_times, 32)
+timevals: Final = struct_in("utimes", "timevals", times.timevals, 32)
+utimbuf: Final = struct_in("times", "utimbuf", times.utimbuf, 16)
+
+# Waiting for descriptors.
+
+epoll_event_in: Final = struct_in(
+    "event", "epoll_event", waiting.epoll_event, waiting.EPOLL_EVENT_SIZE
+)
+epoll_events_out: Final = Draft(
+    "events",
+    "epoll_events",
+    waiting.epoll_events,
+    exit=Want(
+        How.ARRAY,
+        ARRAY_LIMIT * waiting.EPOLL_EVENT_SIZE,
+        element=waiting.EPOLL_EVENT_SIZE,
+    ),
+)
+_POLLFDS: Final = Want(
+    How.ARRAY, ARRAY_LIMIT * waiting.POLLFD_SIZE, "nfds", element=waiting.POLLFD_SIZE
+)
+pollfds: Final = Draft("ufds", "pollfds", waiting.pollfds, enter=_POLLFDS, exit=_POLLFDS)
+"""As asked for; once the call has returned, with what was found."""
+
+
+def fd_set(name: str) -> Draft:
+    """Return a set of descriptors below argument `n`, as asked for."""
+    return Draft(
+        name,
+        "fd_set",
+        words.ptr,
+        enter=Want(How.BYTES, FD_SET_SIZE),
+        bind=lambda at: waiting.fd_set(at["n"]),
+    )
+
+
+# Processes and signals.
+
+signal: Final = Draft("sig", "signal", signals.signal)
+wait_status: Final = struct_out("stat_addr", "wstatus", process.wstatus, 4)
+rusage_out: Final = struct_out("ru", "rusage", process.rusage, process.RUSAGE_SIZE)
+siginfo_in: Final = struct_in("uinfo", "siginfo", signals.siginfo, signals.SIGINFO_SIZE)
+siginfo_out: Final = struct_out("infop", "siginfo", signals.siginfo, signals.SIGINFO_SIZE)
+clone_args: Final = sized_in(
+    "uargs", "clone_args", process.clone_args, process.CLONE_ARGS_SIZE, "size"
+)
+exit_status: Final = Draft("error_code", "int", process.exit_status)
+utsname_out: Final = struct_out("name", "utsname", process.utsname, process.UTSNAME_SIZE)
+
+
+def sigset_in(name: str) -> Draft:
+    """Return a set of signals that the program has filled."""
+    return struct_in(name, "sigset", signals.sigset, signals.SIGSET_SIZE)
+
+
+def sigset_out(name: str) -> Draft:
+    """Return a set of signals that the kernel fills."""
+    return struct_out(name, "sigset", signals.sigset, signals.SIGSET_SIZE)
+
+
+def sigaction_in(name: str) -> Draft:
+    """Return a struct sigaction that the program has filled."""
+    return struct_in(name, "sigaction", process.sigaction, process.SIGACTION_SIZE)
+
+
+def sigaction_out(name: str) -> Draft:
+    """Return a struct sigaction that the kernel fills."""
+    return struct_out(name, "sigaction", process.sigaction, process.SIGACTION_SIZE)
+
+
+def rlimit_in(name: str) -> Draft:
+    """Return a struct rlimit that the program has filled."""
+    return struct_in(name, "rlimit", process.rlimit, 16)
+
+
+def rlimit_out(name: str) -> Draft:
+    """Return a struct rlimit that the kernel fills."""
+    return struct_out(name, "rlimit", process.rlimit, 16)
+
+
+# Sockets.
+
+
+def sockaddr_in(name: str, length: str, *, op: str = "") -> Draft:
+    """Return an address that the program has filled."""
+    want = Want(How.SOCKADDR, SOCKADDR_LIMIT, length)
+    return Draft(name, "sockaddr", sockaddr.sockaddr, enter=want, op=op)
+
+
+def sockaddr_out(name: str, length: str) -> Draft:
+    """Return an address that the kernel fills; argument `length` points to its size."""
+    want = Want(How.BYTES_LENPTR, SOCKADDR_LIMIT, length)
+    return Draft(name, "sockaddr", sockaddr.sockaddr, exit=want)
+
+
+def message_in(name: str = "msg", *, op: str = "") -> Draft:
+    """Return a struct msghdr to be sent."""
+    want = Want(How.MSGHDR, BUFFER_LIMIT)
+    return Draft(name, "msghdr", network.msghdr, enter=want, op=op)
+
+
+def message_out(name: str = "msg") -> Draft:
+    """Return a struct msghdr to be filled."""
+    return Draft(name, "msghdr", network.msghdr, exit=Want(How.MSGHDR, BUFFER_LIMIT))
+
+
+option: Final = Draft("optname", "enum", words.int_, bind=lambda at: network.option(at["level"]))
+option_in: Final = Draft(
+    "optval",
+    "option",
+    network.option_value,
+    enter=Want(How.ARRAY, OPTION_LIMIT, "optlen", 1),
+)
+option_out: Final = Draft(
+    "optval",
+    "option",
+    network.option_value,
+    exit=Want(How.BYTES_LENPTR, OPTION_LIMIT, "optlen"),
+)
+protocol: Final = Draft(
+    "protocol", "enum", words.int_, bind=lambda at: depending.protocol(at["family"])
+)
+
+# What depends on a command.
+
+fcntl_arg: Final = Draft("arg", "any", words.ptr, bind=lambda at: depending.fcntl_arg(at["cmd"]))
+ioctl_cmd: Final = Draft("cmd", "enum", depending.ioctl_cmd)
+fsconfig_value: Final = Draft(
+    "_value",
+    "string",
+    words.ptr,
+    enter=Want(How.CSTRING, 256),
+    bind=lambda at: depending.fsconfig_value(at["cmd"]),
+)
+
+
+def futex_arg(draft: Draft, *ops: str) -> Draft:
+    """Return an argument that only some futex operations have, those named."""
+    numbers = frozenset(FUTEX.values[f"FUTEX_{op}"] for op in ops)
+    return replace(draft, bind=lambda at: depending.only_for(at["op"], 0x7F, numbers, draft.decode))
