@@ -1,0 +1,233 @@
+"""Attach and Detach: who may, who shares, who gives up what."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from tracerd import errors
+
+
+@pytest.fixture
+def theirs():
+    """A live process of user and group 65534."""
+    process = subprocess.Popen(["sleep", "600"], user=65534, group=65534, extra_groups=[])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_attach_list_detach(serving, target):
+    async def body(running):
+        async with running.client() as client, running.client() as other:
+            assert await client.call("Attach", {"pid": target.pid}) == {
+                "pid": target.pid,
+                "threads": [target.pid],
+                "pending": [],
+            }
+            [process] = (await other.call("List"))["processes"]
+            assert process["pid"] == target.pid
+            assert process["roots"] == [target.pid]
+            assert process["threads"] == [target.pid]
+            assert process["state"] == "running"
+            assert await other.call("Detach", {"pid": target.pid}) == {
+                "pid": target.pid,
+                "holders": 0,
+            }
+            assert (await other.call("List"))["processes"] == []
+            with pytest.raises(errors.NotTraced) as caught:
+                await other.call("Detach", {"pid": target.pid})
+            assert caught.value.root == 0
+
+    serving(body)
+
+
+def test_of_one_user_repeated_attaches_are_one(serving, target):
+    async def body(running):
+        async with running.client() as client, running.client() as other:
+            first = await client.call("Attach", {"pid": target.pid})
+            assert await other.call("Attach", {"pid": target.pid}) == first
+            assert (await client.call("Detach", {"pid": target.pid}))["holders"] == 0
+            assert running.tracer.released == [1]
+
+    serving(body)
+
+
+def test_attaches_at_the_same_moment_are_one(serving, target):
+    async def body(running):
+        async with running.client() as client, running.client() as other:
+            replies = []
+
+            async def attach(asker):
+                replies.append(await asker.call("Attach", {"pid": target.pid}))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(attach, client)
+                nursery.start_soon(attach, other)
+            assert [reply["threads"] for reply in replies] == [[target.pid]] * 2
+            assert (await client.call("Detach", {"pid": target.pid}))["holders"] == 0
+
+    serving(body)
+
+
+def test_what_a_connection_holds_ends_with_it(serving, target):
+    async def body(running):
+        async with running.client() as lasting:
+            await lasting.call("Attach", {"pid": target.pid})
+            async with running.client() as client:
+                await client.call("Attach", {"pid": target.pid, "scope": "connection"})
+            async with running.client() as client:
+                await client.call("Attach", {"pid": target.pid, "scope": "connection"})
+                assert await client.call("Detach", {"pid": target.pid}) == {
+                    "pid": target.pid,
+                    "holders": 1,
+                }
+
+            async def only_one_left():
+                return sorted(running.tracer.released) == [2, 3]
+
+            await running.until(only_one_left)
+            [process] = (await lasting.call("List"))["processes"]
+            assert process["pid"] == target.pid
+
+    serving(body)
+
+
+def test_what_another_connection_holds_is_not_given_up(serving, target):
+    async def body(running):
+        async with running.client() as holder, running.client() as other:
+            await holder.call("Attach", {"pid": target.pid, "scope": "connection"})
+            with pytest.raises(errors.PermissionDenied, match="another connection"):
+                await other.call("Detach", {"pid": target.pid})
+            assert (await holder.call("Detach", {"pid": target.pid}))["holders"] == 0
+
+    serving(body)
+
+
+def test_a_descendant_names_its_root(serving, target, fake_process):
+    async def body(running):
+        async with running.client() as client:
+            await client.call("Attach", {"pid": target.pid})
+            running.tracer.processes[1234] = fake_process(1234, owners={1})
+            with pytest.raises(errors.NotTraced) as caught:
+                await client.call("Detach", {"pid": 1234})
+            assert caught.value.root == target.pid
+
+    serving(body)
+
+
+def test_threads_that_do_not_stop_in_time_are_pending(serving, target):
+    async def body(running):
+        running.tracer.slow_attach = True
+        async with running.client() as client:
+            started = trio.current_time()
+            reply = await client.call("Attach", {"pid": target.pid, "timeout_ms": 50})
+            assert reply["pending"] == [target.pid + 1]
+            assert 0.05 <= trio.current_time() - started < 5
+
+    serving(body)
+
+
+def test_an_asker_that_leaves_during_attach_leaves_nothing_attached(serving, target):
+    async def body(running):
+        running.tracer.slow_attach = True
+        async with running.client() as client:
+            await client.send("Attach", {"pid": target.pid, "scope": "connection"})
+
+            async def under_way():
+                return len(running.tracer._attaching) == 1
+
+            await running.until(under_way)
+
+        async def released():
+            return running.tracer.released == [1]
+
+        await running.until(released)
+
+    serving(body)
+
+
+def test_bad_targets_each_have_their_error(serving, target, zombie):
+    kthread = 2
+    assert Path("/proc/2/comm").read_text() == "kthreadd\n"
+
+    async def body(running):
+        async with running.client() as client:
+            for pid, error in (
+                (zombie, errors.ZombieProcess),
+                (kthread, errors.KernelThread),
+                (os.getpid(), errors.OwnDaemon),
+                (os.getppid(), errors.OwnClient),
+                (1, errors.OwnClient),
+            ):
+                with pytest.raises(error) as caught:
+                    await client.call("Attach", {"pid": pid})
+                assert getattr(caught.value, "pid", pid) == pid
+
+    serving(body)
+
+
+def test_a_user_attaches_to_own_processes_only(serving, target, theirs, as_nobody):
+    async def body(running):
+        async with as_nobody(running) as client, running.client() as root:
+            with pytest.raises(errors.PermissionDenied) as caught:
+                await client.call("Attach", {"pid": target.pid})
+            assert caught.value.reason == "belongs to user root (uid 0), you are uid 65534"
+            await client.call("Attach", {"pid": theirs.pid})
+            # Another user's attach is another hold, and not one's own to give up.
+            await root.call("Attach", {"pid": target.pid})
+            with pytest.raises(errors.PermissionDenied, match="another user"):
+                await client.call("Detach", {"pid": target.pid})
+            # Root may end everybody's.
+            assert (await root.call("Detach", {"pid": theirs.pid}))["holders"] == 0
+
+    serving(body)
+
+
+def test_a_user_sees_own_processes_and_subscriptions_only(serving, target, fake_process, as_nobody):
+    async def body(running):
+        async with as_nobody(running) as client, running.client() as root:
+            await root.call("Attach", {"pid": target.pid})
+            running.tracer.processes[1234] = fake_process(
+                1234, uids=(65534,) * 4, gids=(65534,) * 4
+            )
+            assert [one["pid"] for one in (await client.call("List"))["processes"]] == [1234]
+            async with running.client() as watcher:
+                await watcher.subscribe()
+                assert (await client.call("Status"))["subscriptions"] == []
+                with pytest.raises(errors.NoSuchSubscription):
+                    await client.call("Unsubscribe", {"id": watcher.id})
+                with pytest.raises(errors.NoSuchSubscription):
+                    await client.call("Sync", {"id": watcher.id})
+
+    serving(body)
+
+
+def test_a_process_that_changed_between_check_and_attach_is_let_go(serving, target, monkeypatch):
+    from tracerd.server import access
+
+    def changed(peer, target):
+        raise errors.PermissionDenied(target.pid, "runs as root now")
+
+    monkeypatch.setattr(access, "still_allowed", changed)
+
+    async def body(running):
+        async with running.client() as client:
+            with pytest.raises(errors.PermissionDenied, match="runs as root now"):
+                await client.call("Attach", {"pid": target.pid})
+            await running.quiet()
+            assert running.tracer.released == [1]
+            assert running.tracer.processes == {}
+
+    serving(body)
+
+
+@pytest.fixture
+def zombie():
+    """A pid whose process has exited and is not reaped."""
+    pid = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    yield pid
+    os.waitpid(pid, 0)

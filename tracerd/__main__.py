@@ -1,0 +1,10 @@
+"""`python -m tracerd`: the daemon."""
+
+from __future__ import annotations
+
+import sys
+
+from tracerd.server.daemon import main
+
+if __name__ == "__main__":
+    sys.exit(main())

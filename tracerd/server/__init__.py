@@ -1,0 +1,1 @@
+"""The server: listener, connections, fan-out, access rules, systemd.  Runs on trio."""

@@ -1,0 +1,151 @@
+"""Attach and Detach: access rules, deadlines, and who gives up what.
+
+Of one user, every Attach of a process with scope `daemon` is the same hold: repeating it changes
+nothing, one Detach ends it.  Otherwise askers have a hold each, and share the trace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from tracerd import errors
+from tracerd.core.commands import AttachCommand, ExpireAttach, ReleaseCommand, Snapshot
+from tracerd.protocol import messages
+from tracerd.server import access
+from tracerd.server.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracerd.core.commands import AttachResult
+    from tracerd.core.tracee import Process
+    from tracerd.server.access import Peer
+    from tracerd.server.settings import Limits
+    from tracerd.server.targets import Hold, Targets
+    from tracerd.server.tracing import Tracing
+
+log = Log(__name__)
+
+_DAEMON: Final = "daemon"
+
+
+class Attaches:
+    """Takes processes under trace and lets them go.  Trio thread."""
+
+    def __init__(self, tracing: Tracing, targets: Targets, limits: Limits) -> None:
+        self._tracing = tracing
+        self._targets = targets
+        self._limits = limits
+
+    async def attach(
+        self, peer: Peer, holder: object, request: messages.Attach
+    ) -> messages.AttachReply:
+        """Take a process under trace for `peer`; `holder` stands for its connection.
+
+        If cancelled, the process is let go again.  Raises what access.check_attach raises, and
+        what the tracer answers to AttachCommand.
+        """
+        # In a thread: /proc and the user database can be slow.
+        target = await trio.to_thread.run_sync(
+            access.check_attach, peer, request.pid, abandon_on_cancel=True
+        )
+        lasting = request.scope == _DAEMON
+        while lasting and (there := self._targets.lasting(target, peer.uid)):
+            await there.settled.wait()
+            if self._targets.is_held(there):
+                return messages.AttachReply(pid=target.pid, threads=await self._threads(target.pid))
+        hold = self._targets.add(target, peer.uid, None if lasting else holder)
+        try:
+            result = await self._take(hold, request)
+            await trio.to_thread.run_sync(
+                access.still_allowed, peer, target, abandon_on_cancel=True
+            )
+        except BaseException as error:
+            self._release(hold)
+            if isinstance(error, errors.PermissionDenied):
+                raise access.explain_refusal(error) from None
+            raise
+        hold.settled.set()
+        log.info(
+            "attached", pid=target.pid, scope=request.scope, uid=peer.uid, peer_pid=peer.pid,
+            threads=len(result.threads), pending=len(result.pending),
+        )  # fmt: skip
+        return messages.AttachReply(
+            pid=result.pid, threads=sorted(result.threads), pending=sorted(result.pending)
+        )
+
+    async def detach(self, peer: Peer, holder: object, pid: int) -> messages.DetachReply:
+        """Give up the asking connection's attach of `pid`, or else its user's lasting one.
+
+        Root gives up everybody's lasting ones.  Raises PermissionDenied if only others hold it,
+        NotTraced if it is traced as a descendant, or not at all.
+        """
+        holds = self._targets.on(pid)
+        mine = [hold for hold in holds if hold.holder is holder]
+        lasting = [hold for hold in holds if hold.holder is None]
+        given_up = mine[:1] or [hold for hold in lasting if peer.is_root or hold.uid == peer.uid]
+        if not given_up:
+            if holds:
+                raise errors.PermissionDenied(pid, _held_by(holds))
+            raise errors.NotTraced(pid, await self._root_of(pid, peer))
+        for hold in given_up:
+            self._targets.drop(hold.owner)
+        for hold in given_up:
+            await self._tracing.ask(ReleaseCommand(hold.owner))
+        log.info("detached", pid=pid, uid=peer.uid, peer_pid=peer.pid)
+        return messages.DetachReply(pid=pid, holders=len(self._targets.on(pid)))
+
+    def release_all(self, holder: object) -> None:
+        """Give up all that a connection held: it has ended."""
+        for hold in self._targets.of(holder):
+            self._release(hold)
+            log.info("released", pid=hold.target.pid, uid=hold.uid)
+
+    def _release(self, hold: Hold) -> None:
+        # Releasing what was never attached, or has ended, is harmless.
+        if self._targets.drop(hold.owner):
+            self._tracing.tell(ReleaseCommand(hold.owner))
+
+    async def _take(self, hold: Hold, request: messages.Attach) -> AttachResult:
+        command = AttachCommand(
+            pid=hold.target.pid,
+            owner=hold.owner,
+            until_exec=request.until_exec,
+            by_uid=hold.uid,
+        )
+        result: AttachResult = await self._tracing.ask(
+            command,
+            patience_s=min(request.timeout_ms / 1000, self._limits.attach_s),
+            impatient=lambda: self._tracing.tell(ExpireAttach(hold.owner)),
+        )
+        return result
+
+    async def _threads(self, pid: int) -> list[int]:
+        def threads(processes: Sequence[Process]) -> list[int]:
+            return sorted(tid for each in processes if each.pid == pid for tid in each.threads)
+
+        found: list[int] = await self._tracing.ask(Snapshot(), threads)
+        return found
+
+    async def _root_of(self, pid: int, peer: Peer) -> int:
+        """Return the attached process that `pid` came under trace with, or 0."""
+
+        def owners(processes: Sequence[Process]) -> set[int]:
+            return {
+                owner
+                for each in processes
+                if each.pid == pid and peer.may_see(each)
+                for owner in each.owners
+            }
+
+        roots = self._targets.roots(await self._tracing.ask(Snapshot(), owners))
+        return roots[0] if roots else 0
+
+
+def _held_by(holds: Sequence[Hold]) -> str:
+    uids = ", ".join(str(uid) for uid in sorted({hold.uid for hold in holds}))
+    if any(hold.holder is None for hold in holds):
+        return f"attached by another user (uid {uids})"
+    return f"held by another connection (uid {uids}), and ends with that"

@@ -1,0 +1,261 @@
+"""The daemon: command line, wiring, life and ordered death.
+
+End of life, on SIGTERM, SIGINT, SIGHUP, end of file on --exit-on-eof, or the tracer's failure: stop
+accepting; let every tracee go; let subscribers read what is queued, for two seconds at most,
+and tell them that it was the shutdown; close; unlink the socket.  A second signal ends it all
+at once, and the kernel lets the tracees go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+import secrets
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from tracerd import __version__, errors
+from tracerd.core.commands import Barrier
+from tracerd.server import systemd
+from tracerd.server.admission import Admission
+from tracerd.server.attaches import Attaches
+from tracerd.server.bridge import BATCHES, Batch, Bridge
+from tracerd.server.hub import Hub
+from tracerd.server.listener import ListenError, Listening, adopt, listen
+from tracerd.server.log import Log, logging_to_stderr
+from tracerd.server.methods import House
+from tracerd.server.session import Connections
+from tracerd.server.settings import Settings, default_socket, parse
+from tracerd.server.targets import Targets
+from tracerd.server.tracing import Core, Tracing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+log = Log("tracerd")
+
+SWITCH_INTERVAL_S: Final = 1e-4
+"""A stopped tracee waits while the trio thread holds the GIL: at Python's default of 5 ms, tracing
+slows down by a factor of ten and more whenever the trio thread is busy."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STATUS_S: Final = 5.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the daemon; returns its exit code."""
+    settings = parse(arguments)
+    # They wait until there is somebody to heed them: from here on there is a socket to unlink.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    with logging_to_stderr(settings.log_format, settings.log_level):
+        try:
+            listening = _open_sockets(settings)
+        except (ListenError, LookupError) as error:
+            log.error(str(error))  # noqa: TRY400  the text says it all
+            return 1
+        try:
+            return _run(settings, listening)
+        finally:
+            for each in listening:
+                each.close()
+
+
+def _open_sockets(settings: Settings) -> list[Listening]:
+    passed = systemd.listen_fds(os.environ)
+    if passed:
+        return adopt(passed)
+    return [listen(settings.socket or default_socket(), settings.mode)]
+
+
+def _run(settings: Settings, listening: list[Listening]) -> int:
+    # Late: it takes a while, and --help or a daemon that is running already need none of it.
+    from tracerd.core.syscalls import CATALOGUE, TABLE  # noqa: PLC0415
+    from tracerd.core.tracer import Tracer  # noqa: PLC0415
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _raise_descriptor_limit()
+    notifier = systemd.notifier(os.environ)
+    watchdog_s = systemd.watchdog_seconds(os.environ)
+    daemon = Daemon(settings, listening, notifier)
+    # What is there now stays: the collector need not walk through it again and again, for some
+    # ten milliseconds each time, while tracees wait.
+    gc.collect()
+    gc.freeze()
+    try:
+        return trio.run(
+            daemon.run,
+            Core(Tracer, CATALOGUE, tuple(TABLE.values())),
+            watchdog_s,
+            restrict_keyboard_interrupt_to_checkpoints=True,
+        )
+    except Exception as error:  # noqa: BLE001  the last resort: one line, whatever it was
+        log.fault("the daemon failed", error)
+        return 1
+    finally:
+        notifier.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """Take all the descriptors there are to have: each connection and each tracee needs some."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Daemon:
+    """One run.  `ready` is set once it serves; setting `ending` starts the shutdown."""
+
+    def __init__(
+        self, settings: Settings, listening: Sequence[Listening], notifier: systemd.Notifier
+    ) -> None:
+        self.ready = trio.Event()
+        self.ending = trio.Event()
+        self._settings = settings
+        self._listening = listening
+        self._notifier = notifier
+        self._orderly = True
+
+    async def run(self, core: Core, watchdog_s: float | None = None) -> int:
+        """Serve until the end; returns the exit code: 0 if all went in order."""
+        limits = self._settings.limits
+        send, receive = trio.open_memory_channel[Batch](BATCHES)
+        bridge = Bridge(trio.lowlevel.current_trio_token(), send)
+        tracing = Tracing(core.make_tracer(publish=bridge.publish, gate=bridge))
+        targets = Targets()
+        house = House(
+            run=secrets.token_hex(8),
+            table=core.table,
+            limits=limits,
+            tracing=tracing,
+            hub=Hub(tracing, bridge, receive, targets, limits, core.catalogue),
+            targets=targets,
+            attaches=Attaches(tracing, targets, limits),
+            admission=Admission(limits),
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tracing.run)
+            try:
+                await self._serve(house, watchdog_s)
+            finally:
+                # Whatever happened: no tracee is left to the kernel that can be let go in order.
+                with trio.move_on_after(limits.stop_s, shield=True):
+                    await tracing.stop()
+                nursery.cancel_scope.cancel()
+        return 0 if self._orderly and tracing.failure is None else 1
+
+    async def _serve(self, house: House, watchdog_s: float | None) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(house.hub.run)
+            nursery.start_soon(self._end_with, house.tracing.ended)
+            with trio.open_signal_receiver(*_SIGNALS) as signals:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+                nursery.start_soon(self._heed, signals)
+                if self._settings.exit_on_eof is not None:
+                    nursery.start_soon(self._end_on_eof, self._settings.exit_on_eof)
+                with contextlib.suppress(errors.ShuttingDown):
+                    await house.tracing.ask(Barrier())
+                    if watchdog_s is not None:
+                        nursery.start_soon(self._feed_watchdog, house.tracing, watchdog_s / 2)
+                    nursery.start_soon(self._report_status, house)
+                    await self._accept_until_end(house)
+            nursery.cancel_scope.cancel()
+
+    async def _accept_until_end(self, house: House) -> None:
+        accepting = trio.CancelScope()
+        async with trio.open_nursery() as sessions:
+            await sessions.start(self._accept, Connections(house), sessions, accepting)
+            log.info(
+                "ready",
+                version=__version__,
+                run=house.run,
+                pid=os.getpid(),
+                socket=" ".join(each.path for each in self._listening),
+            )
+            self._notifier.send(READY=1)
+            self.ready.set()
+            await self.ending.wait()
+            self._notifier.send(STOPPING=1, STATUS="letting the tracees go")
+            accepting.cancel()
+            await self._end_streams(house)
+            sessions.cancel_scope.cancel()
+
+    async def _accept(
+        self,
+        connections: Connections,
+        sessions: trio.Nursery,
+        accepting: trio.CancelScope,
+        task_status: trio.TaskStatus[object],
+    ) -> None:
+        listeners = [
+            trio.SocketListener(trio.socket.from_stdlib_socket(each.socket))
+            for each in self._listening
+        ]
+        with accepting:
+            # Its errors (too many open files) are logged there, and tried again.
+            await trio.serve_listeners(
+                connections.serve, listeners, handler_nursery=sessions, task_status=task_status
+            )
+
+    async def _end_streams(self, house: House) -> None:
+        hub, tracing = house.hub, house.tracing
+        log.info("ending", subscriptions=len(hub), connections=len(house.admission))
+        hub.closing = True
+        with trio.move_on_after(house.limits.stop_s) as waiting:
+            await tracing.stop(lambda _: hub.retire_all("shutdown"))
+        if waiting.cancelled_caught:
+            log.warning("the tracer did not let all its tracees go in time")
+            self._orderly = False
+            hub.cut_all("shutdown")
+        elif tracing.failure is not None:
+            hub.retire_all("shutdown")
+        with trio.move_on_after(house.limits.flush_s):
+            await hub.wait_empty()
+
+    async def _end_with(self, event: trio.Event) -> None:
+        await event.wait()
+        self.ending.set()
+
+    async def _heed(self, signals: AsyncIterator[int]) -> None:
+        async for number in signals:
+            name = signal.Signals(number).name
+            if self.ending.is_set():
+                for each in self._listening:
+                    each.close()
+                os._exit(128 + number)
+            log.info("signal", name=name)
+            self.ending.set()
+
+    async def _end_on_eof(self, fd: int) -> None:
+        os.set_inheritable(fd, False)
+        while True:
+            await trio.lowlevel.wait_readable(fd)
+            with contextlib.suppress(BlockingIOError):
+                if not os.read(fd, 4096):
+                    break
+        log.info("end of file on the descriptor given", fd=fd)
+        self.ending.set()
+
+    async def _feed_watchdog(self, tracing: Tracing, period_s: float) -> None:
+        """Say that both this loop and the tracer thread are alive, as long as they are."""
+        with contextlib.suppress(errors.ShuttingDown):
+            while True:
+                with trio.move_on_after(period_s) as waiting:
+                    await tracing.ask(Barrier())
+                if not waiting.cancelled_caught:
+                    self._notifier.send(WATCHDOG=1)
+                    await trio.sleep(period_s)
+
+    async def _report_status(self, house: House) -> None:
+        before = ""
+        while True:
+            processes = house.tracing.tracer.statistics.processes
+            now = f"{processes} processes traced, {len(house.hub)} subscriptions"
+            if now != before:
+                self._notifier.send(STATUS=now)
+            before = now
+            await trio.sleep(_STATUS_S)

@@ -1,0 +1,225 @@
+"""The subscriptions: taking them on, feeding them, ending them, and what they want together.
+
+A subscription is live from the tracer's answer that its interest is in force: then, on the tracer
+thread, in one step, it enters the routes and `head` is read.  So it gets every event after
+`head` that it matches, and none before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from tracerd import errors
+from tracerd.core.commands import Barrier, Recheck, SetInterest, TargetEnded
+from tracerd.protocol.filters import compile_filters, union
+from tracerd.server.bridge import BATCH_ENTRIES, Finish
+from tracerd.server.log import Log
+from tracerd.server.subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracerd.protocol import messages
+    from tracerd.protocol.filters import Catalogue, Interest
+    from tracerd.server.access import Peer
+    from tracerd.server.bridge import Batch, Bridge
+    from tracerd.server.settings import Limits
+    from tracerd.server.subscription import Wire
+    from tracerd.server.targets import Targets
+    from tracerd.server.tracing import Tracing
+
+log = Log(__name__)
+
+LINGER_S: Final = 0.001
+"""After a batch the hub sleeps so long before it looks for the next: what comes meanwhile goes
+over in one piece.  Waking the trio loop for each round of the tracer would cost the tracees
+three times as much, for they wait for the GIL."""
+
+
+class Hub:
+    """Knows every subscription.  All methods are for the trio thread."""
+
+    def __init__(
+        self,
+        tracing: Tracing,
+        bridge: Bridge,
+        batches: trio.MemoryReceiveChannel[Batch],
+        targets: Targets,
+        limits: Limits,
+        catalogue: Catalogue,
+    ) -> None:
+        self._catalogue = catalogue
+        self._tracing = tracing
+        self._bridge = bridge
+        self._batches = batches
+        self._targets = targets
+        self._limits = limits
+        self._subscriptions: dict[str, Subscription] = {}
+        self._nursery: trio.Nursery | None = None
+        self.closing = False
+        """The daemon is ending: no new streams, and those there are end with `shutdown`, not
+        because their target was let go."""
+
+    async def run(self) -> None:
+        """Distribute what the bridge delivers, until cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            while True:
+                batch = await self._batches.receive()
+                for entry in batch:
+                    if isinstance(entry, Finish):
+                        entry.subscription.finish(entry.reason)
+                        self._open_gate(entry.subscription)
+                    elif isinstance(entry, TargetEnded):
+                        self._target_ended(entry)
+                    else:
+                        subscription, items = entry
+                        subscription.add(items)
+                await trio.sleep(LINGER_S if len(batch) < BATCH_ENTRIES else 0)
+                self._bridge.deliver()
+
+    async def subscribe(
+        self, request: messages.Subscribe, peer: Peer, wire: Wire
+    ) -> tuple[Subscription, int]:
+        """Open a subscription; returns it, live, with `head`.
+
+        The caller ends it with `discard`, whatever happens after.  Raises InvalidFilter,
+        LimitReached, ShuttingDown.
+        """
+        if self.closing:
+            raise errors.ShuttingDown
+        compiled = compile_filters(request.filters, self._catalogue, level=request.level)
+        most = self._limits.subscriptions_per_uid
+        if not peer.is_root and self._count(peer.uid) >= most:
+            raise errors.LimitReached("subscriptions of a user", most)
+        subscription = Subscription(request, compiled, peer, wire, self._limits)
+        self._subscriptions[subscription.id] = subscription
+        try:
+            head = await self._change(lambda: self._admit(subscription))
+        except BaseException:
+            self.discard(subscription)
+            raise
+        return subscription, head
+
+    def discard(self, subscription: Subscription) -> None:
+        """Forget a subscription whose stream has ended.  Frees its tracees at once."""
+        subscription.leave()
+        self._open_gate(subscription)
+        if self._subscriptions.pop(subscription.id, None):
+            self._tracing.tell(SetInterest(self._interest()), lambda _: self._bridge.prune())
+
+    async def retire(self, subscription: Subscription, reason: str) -> None:
+        """Match no more for a subscription; its stream ends with `reason` after what is queued."""
+        subscription.closed = True
+        self._open_gate(subscription)
+        try:
+            # Once the tracer has answered, no round is under way that may still give to it.
+            await self._change(lambda: self._bridge.finish(subscription, reason))
+        except errors.ShuttingDown:
+            subscription.finish(reason)
+        except Exception as error:  # noqa: BLE001  the stream has to end whatever happened
+            log.fault("a subscription could not be retired", error, subscription=subscription.id)
+            subscription.finish(reason)
+
+    def retire_all(self, reason: str) -> None:
+        """End every stream after what was published.
+
+        Called on the tracer thread; on the trio thread if the tracer has ended.
+        """
+        for subscription in tuple(self._subscriptions.values()):
+            self._bridge.finish(subscription, reason)
+
+    def cut_all(self, reason: str) -> None:
+        """End every stream after what has arrived: the tracer does not answer any more."""
+        for subscription in self._subscriptions.values():
+            subscription.finish(reason)
+
+    async def wait_empty(self) -> None:
+        """Wait until every stream has ended."""
+        for subscription in tuple(self._subscriptions.values()):
+            await subscription.wait_over()
+
+    def relieve(self, subscription: Subscription) -> None:
+        """Open the gate if the queue of a subscription that tracees wait for has run low."""
+        if self._bridge.is_blocking(subscription) and subscription.is_half_empty:
+            self._open_gate(subscription)
+
+    async def tell_loss(self, subscription: Subscription) -> None:
+        """Have the loss at the end of what was given told, though nothing follows it."""
+        await self._tracing.ask(
+            Barrier(), lambda _: self._bridge.tell_loss(subscription, at_once=False)
+        )
+
+    async def sync(self, subscription: Subscription) -> int:
+        """Wait until all that happened up to now has been written; returns the newest seq.
+
+        Raises NoSuchSubscription if the stream ends before.
+        """
+
+        def reached(head: int) -> tuple[int, int]:
+            self._bridge.tell_loss(subscription, at_once=True)
+            return head, subscription.accepted
+
+        head, accepted = await self._tracing.ask(Barrier(), reached)
+        if not await subscription.wait_written(accepted):
+            raise errors.NoSuchSubscription(subscription.id)
+        return int(head)
+
+    def find(self, name: str, peer: Peer) -> Subscription:
+        """Return one of the peer's subscriptions, or anyone's for root.
+
+        Raises NoSuchSubscription: also for another user's, whose ids are not to be guessed.
+        """
+        subscription = self._subscriptions.get(name)
+        if subscription is None or not (peer.is_root or peer.uid == subscription.peer.uid):
+            raise errors.NoSuchSubscription(name)
+        return subscription
+
+    def states(self, peer: Peer) -> list[messages.SubscriptionState]:
+        """Return the accounts of the peer's subscriptions; of all for root."""
+        return [
+            one.state(blocking=self._bridge.is_blocking(one))
+            for one in self._subscriptions.values()
+            if peer.is_root or peer.uid == one.peer.uid
+        ]
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    def _admit(self, subscription: Subscription) -> int:
+        self._bridge.admit(subscription)
+        return self._tracing.tracer.statistics.head
+
+    def _count(self, uid: int) -> int:
+        return sum(one.peer.uid == uid for one in self._subscriptions.values())
+
+    def _open_gate(self, subscription: Subscription) -> None:
+        """Let no tracee wait for this subscription any more."""
+        if subscription.overflow == "block":
+            self._bridge.unblock(subscription)
+            self._tracing.tell(Recheck())
+
+    def _target_ended(self, ended: TargetEnded) -> None:
+        self._targets.drop(ended.owner)
+        if self.closing or self._nursery is None or self._targets.on(ended.pid):
+            return  # or others hold it still
+        for one in self._subscriptions.values():
+            if one.request.until == ended.pid and not one.closed:
+                self._nursery.start_soon(self.retire, one, "target")
+
+    async def _change(self, then: Callable[[], Any]) -> Any:
+        """Have the tracer want what the subscriptions want that there are now.
+
+        `then` runs on the tracer thread once that is in force; returns what it returned.
+        Changes may overtake each other on the way back (a tracee can be slow to stop), so
+        `then` must not rely on which subscriptions others have added meanwhile.
+        """
+        return await self._tracing.ask(SetInterest(self._interest()), lambda _: then())
+
+    def _interest(self) -> Interest:
+        return union(
+            (one.compiled, one.string_limit, one.request.envp)
+            for one in self._subscriptions.values()
+            if not one.closed
+        )

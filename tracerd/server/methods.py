@@ -1,0 +1,175 @@
+"""The methods that answer once.  Subscribe, which streams, is the session's own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from tracerd import __version__
+from tracerd.core.commands import Snapshot
+from tracerd.protocol import interface, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracerd.core.syscalls.model import Syscall
+    from tracerd.core.tracee import Process
+    from tracerd.server.access import Peer
+    from tracerd.server.admission import Admission
+    from tracerd.server.attaches import Attaches
+    from tracerd.server.hub import Hub
+    from tracerd.server.settings import Limits
+    from tracerd.server.targets import Targets
+    from tracerd.server.tracing import Tracing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What a session may use.  run: random per daemon run.  table: the syscalls."""
+
+    run: str
+    table: Sequence[Syscall]
+    limits: Limits
+    tracing: Tracing
+    hub: Hub
+    targets: Targets
+    attaches: Attaches
+    admission: Admission
+    started: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caller:
+    """A connection, as the asker of something: connection-scope attaches are held by it."""
+
+    peer: Peer
+
+
+async def attach(house: House, caller: Caller, call: messages.Attach) -> messages.AttachReply:
+    """Answer io.tracerd.Attach."""
+    return await house.attaches.attach(caller.peer, caller, call)
+
+
+async def detach(house: House, caller: Caller, call: messages.Detach) -> messages.DetachReply:
+    """Answer io.tracerd.Detach, once the process runs free."""
+    return await house.attaches.detach(caller.peer, caller, call.pid)
+
+
+async def list_(house: House, caller: Caller, _call: messages.Nothing) -> messages.ListReply:
+    """Answer io.tracerd.List."""
+
+    def states(processes: Sequence[Process]) -> list[messages.ProcessState]:
+        # On the tracer thread: its sets do not change under our hands there.
+        return [
+            messages.ProcessState(
+                pid=each.pid,
+                start=each.start,
+                ppid=each.ppid,
+                uid=each.uids[0],
+                comm=each.comm,
+                exe=each.exe,
+                threads=sorted(each.threads),
+                roots=house.targets.roots(each.owners),
+                state="held" if each.held else "stopped" if each.stopped else "running",
+                attached_ns=each.attached_ns,
+            )
+            for each in processes
+            if caller.peer.may_see(each)
+        ]
+
+    found = await house.tracing.ask(Snapshot(), states)
+    return messages.ListReply(processes=sorted(found, key=lambda each: each.pid))
+
+
+async def status(house: House, caller: Caller, _call: messages.Nothing) -> messages.StatusReply:
+    """Answer io.tracerd.Status.  Root sees all subscriptions, others their own."""
+    now = house.tracing.tracer.statistics
+    return messages.StatusReply(
+        version=__version__,
+        run=house.run,
+        pid=os.getpid(),
+        pump=now.pump,
+        uptime_ns=int((time.monotonic() - house.started) * 1e9),
+        head=now.head,
+        processes=now.processes,
+        tracees=now.tracees,
+        held=now.held,
+        connections=len(house.admission),
+        subscriptions=house.hub.states(caller.peer),
+        anomalies=now.anomalies,
+    )
+
+
+async def unsubscribe(house: House, caller: Caller, call: messages.Unsubscribe) -> messages.Nothing:
+    """Answer io.tracerd.Unsubscribe, once all that was queued has been written."""
+    subscription = house.hub.find(call.id, caller.peer)
+    await house.hub.retire(subscription, "unsubscribed")
+    await subscription.wait_over()
+    return messages.Nothing()
+
+
+async def sync(house: House, caller: Caller, call: messages.Sync) -> messages.SyncReply:
+    """Answer io.tracerd.Sync."""
+    subscription = house.hub.find(call.id, caller.peer)
+    return messages.SyncReply(seq=await house.hub.sync(subscription))
+
+
+async def syscalls(
+    house: House, _caller: Caller, _call: messages.Nothing
+) -> messages.SyscallsReply:
+    """Answer io.tracerd.Syscalls."""
+    return messages.SyscallsReply(
+        syscalls=[
+            messages.SyscallInfo(
+                name=row.name,
+                nr=row.nr,
+                classes=sorted(row.classes),
+                args=[messages.Argument(name=arg.name, kind=arg.kind) for arg in row.args],
+                ret=row.ret,
+            )
+            for row in house.table
+        ]
+    )
+
+
+async def get_info(
+    _house: House, _caller: Caller, _call: messages.Nothing
+) -> messages.GetInfoReply:
+    """Answer org.varlink.service.GetInfo."""
+    return messages.GetInfoReply(
+        vendor="tracerd",
+        product="tracerd",
+        version=__version__,
+        url="",
+        interfaces=list(interface.INTERFACES),
+    )
+
+
+async def get_interface_description(
+    _house: House, _caller: Caller, call: messages.GetInterfaceDescription
+) -> messages.InterfaceDescription:
+    """Answer org.varlink.service.GetInterfaceDescription."""
+    return messages.InterfaceDescription(description=interface.description(call.interface))
+
+
+Handler: TypeAlias = Callable[[House, Caller, Any], Awaitable[msgspec.Struct]]
+
+SUBSCRIBE: Final = "io.tracerd.Subscribe"
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "io.tracerd.Attach": attach,
+    "io.tracerd.Detach": detach,
+    "io.tracerd.List": list_,
+    "io.tracerd.Status": status,
+    "io.tracerd.Unsubscribe": unsubscribe,
+    "io.tracerd.Sync": sync,
+    "io.tracerd.Syscalls": syscalls,
+    "org.varlink.service.GetInfo": get_info,
+    "org.varlink.service.GetInterfaceDescription": get_interface_description,
+}
+"""Every method of messages.METHODS but Subscribe."""

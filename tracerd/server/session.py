@@ -1,0 +1,205 @@
+"""One connection, from its first byte to its last.
+
+Calls are answered one after the other, as Varlink has it.  Whatever goes wrong here is this
+connection's own affair: a session never raises.
+
+Subscribe wants `more`: the first reply names the subscription, the following ones carry batches of
+events, the last one (`continues` false) says in `end` why the stream is over; then the
+connection takes calls again.  Or it wants `upgrade`: one reply, and from then on nothing but
+frames, each a 32-bit big-endian length and so many bytes of MessagePack: an array is a batch of
+events (an empty one a sign of life), a map `{"end": reason}` the end of the stream, after which
+the daemon closes the connection.  The reasons are those of SubscribeReply.end, or `failed`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from tracerd import errors
+from tracerd.protocol import messages
+from tracerd.protocol.connection import ProtocolError, ServerConnection, decode_parameters
+from tracerd.protocol.interest import either
+from tracerd.server import access
+from tracerd.server.log import Log
+from tracerd.server.methods import HANDLERS, SUBSCRIBE, Caller
+from tracerd.server.streaming import UPGRADED, json_form, stream
+from tracerd.server.wire import PeerGoneError, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tracerd.server.access import Peer
+    from tracerd.server.methods import House
+    from tracerd.server.subscription import Subscription
+
+log = Log(__name__)
+
+_REFUSED_S: Final = 5.0
+"""How long a connection over the limit has to make its first call and to hear why it is refused."""
+_MAX_REFUSED: Final = 64
+"""Connections being refused at a time; beyond that they are closed without a word."""
+
+
+class Connections:
+    """The handler of all accepted connections."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._refused = 0
+
+    async def serve(self, accepted: trio.SocketStream) -> None:
+        """Serve one connection; closes it.  Never raises but to be cancelled."""
+        try:
+            async with accepted:
+                peer = access.peer_of(accepted.socket)
+                wire = Wire(accepted, self._house.limits.message_bytes)
+                with contextlib.ExitStack() as stack:
+                    refusal = None
+                    try:
+                        stack.enter_context(self._house.admission.admit(peer))
+                    except errors.LimitReached as error:
+                        refusal = error
+                    if refusal is None:
+                        await _with_reader(wire, Session(self._house, peer, wire).run)
+                    else:
+                        await self._refuse(wire, peer, refusal)
+        except Exception as error:  # noqa: BLE001  must not end the daemon
+            log.fault("a connection failed", error)
+
+    async def _refuse(self, wire: Wire, peer: Peer, refusal: errors.LimitReached) -> None:
+        log.warning("connection refused", reason=str(refusal), uid=peer.uid, peer_pid=peer.pid)
+        if self._refused >= _MAX_REFUSED:
+            return
+        self._refused += 1
+        try:
+            with trio.move_on_after(_REFUSED_S):
+                await _with_reader(wire, Session(self._house, peer, wire, refusal).run)
+        finally:
+            self._refused -= 1
+
+
+class Session:
+    """The dialogue with one peer.  refusal: all that it gets to hear."""
+
+    def __init__(
+        self, house: House, peer: Peer, wire: Wire, refusal: errors.LimitReached | None = None
+    ) -> None:
+        self._house = house
+        self._wire = wire
+        self._refusal = refusal
+        self._caller = Caller(peer)
+        self._connection = ServerConnection(house.limits.message_bytes)
+        self._stall_s = house.limits.stall_s
+
+    async def run(self) -> None:
+        """Answer calls until the peer leaves, is refused, or breaks the protocol."""
+        try:
+            while (call := await self._next_call()) is not None:
+                if not await self._answer(call):
+                    return
+        except PeerGoneError:
+            pass
+        except ProtocolError as error:
+            log.info("protocol error", reason=error.reason, uid=self._caller.peer.uid)
+            with contextlib.suppress(PeerGoneError):
+                await self._write_error(errors.InvalidParameter("message", error.reason))
+        finally:
+            self._house.attaches.release_all(self._caller)
+
+    async def _next_call(self) -> messages.Call | None:
+        while (call := self._connection.next_call()) is None:
+            data = await self._wire.read()
+            if not data:
+                return None
+            self._connection.receive_data(data)
+        return call
+
+    async def _answer(self, call: messages.Call) -> bool:
+        """Answer one call; returns whether the connection can take another."""
+        try:
+            if self._refusal is not None:
+                raise self._refusal  # noqa: TRY301  answered as any error
+            parameters = decode_parameters(call.method, call.parameters)
+            if call.method == SUBSCRIBE:
+                assert isinstance(parameters, messages.Subscribe)
+                return await self._subscribe(call, parameters)
+            if call.upgrade:
+                raise errors.Unsupported(f"upgrade of {call.method}")  # noqa: TRY301
+            with self._guard(parameters):
+                reply = await HANDLERS[call.method](self._house, self._caller, parameters)
+        except errors.TracerdError as error:
+            if not call.oneway:
+                await self._write_error(error)
+            return self._refusal is None
+        except PeerGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001  the daemon goes on, and so does the connection
+            log.fault("a call failed", error, method=call.method)
+            if not call.oneway:
+                await self._write_error(
+                    errors.InternalError(f"{type(error).__name__}; see the daemon's log")
+                )
+            return True
+        if not call.oneway:
+            await self._write(self._connection.reply(reply))
+        return True
+
+    def _guard(self, parameters: object) -> contextlib.AbstractContextManager[None]:
+        """Return the context for a call: it is abandoned if what it gains ends with the peer.
+
+        Others go on: a peer that has only closed its sending side still waits for the answer.
+        """
+        if isinstance(parameters, messages.Attach) and parameters.scope == "connection":
+            return self._wire.until_gone()
+        return contextlib.nullcontext()
+
+    async def _subscribe(self, call: messages.Call, request: messages.Subscribe) -> bool:
+        if call.oneway or not (call.more or call.upgrade):
+            raise errors.ExpectedMore
+        for feature, wanted in (
+            ("since", request.since),
+            ("on_gap", request.on_gap != "error"),
+            ("snapshot", request.snapshot),
+        ):
+            if wanted:
+                raise errors.Unsupported(feature)
+        hub = self._house.hub
+        with self._wire.until_gone():
+            subscription, head = await hub.subscribe(
+                request, self._caller.peer, "msgpack" if call.upgrade else "json"
+            )
+            try:
+                reply = self._first_reply(subscription, head)
+                await self._write(self._connection.reply(reply, continues=not call.upgrade))
+                form = UPGRADED if call.upgrade else json_form(self._connection)
+                await stream(subscription, hub, self._wire, form, self._stall_s)
+            finally:
+                hub.discard(subscription)
+        return not call.upgrade
+
+    def _first_reply(self, subscription: Subscription, head: int) -> messages.SubscribeReply:
+        compiled = subscription.compiled
+        pushed_down = either(compiled.enter, compiled.exit)
+        return messages.SubscribeReply(
+            id=subscription.id,
+            run=self._house.run,
+            head=head,
+            filters=compiled.normalised(),
+            pushed_down=["*"] if pushed_down is None else sorted(pushed_down),
+        )
+
+    async def _write_error(self, error: errors.TracerdError) -> None:
+        await self._write(self._connection.error(error))
+
+    async def _write(self, data: bytes) -> None:
+        await self._wire.write(data, self._stall_s)
+
+
+async def _with_reader(wire: Wire, serve: Callable[[], Awaitable[None]]) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wire.run)
+        await serve()
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,134 @@
+"""How a daemon is set up: its command line, and every limit with its reason."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tracerd import __version__
+from tracerd.server.log import FORMATS, LEVELS, Format
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SOCKET_MODE: Final = 0o666
+"""Anyone may connect: who may trace what is decided for each process by the peer's credentials,
+which the kernel vouches for.  A narrower mode is a second lock for those who want one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on what peers may use.  Reaching one is an error for that peer alone."""
+
+    connections: int = 256
+    """In all: some 3 descriptors and 1 MiB at worst for each."""
+    connections_per_uid: int = 64
+    """So that one user cannot keep the others out.  Does not bind root."""
+    subscriptions_per_uid: int = 128
+    """Each may hold a full queue.  Does not bind root."""
+    message_bytes: int = 1 << 20
+    """A call.  The longest honest one is a list of some thousand paths."""
+    queue_events: int = 8192
+    """Default for `drop` and `disconnect`: a tenth of a second of the fastest tracing."""
+    block_events: int = 4096
+    """Default for `block`: waiting costs nothing but time, so memory is the better thing to
+    save."""
+    queue_bytes: int = 8 << 20
+    """Default for all policies."""
+    max_queue_events: int = 1 << 16
+    max_queue_bytes: int = 32 << 20
+    """Requests for more are cut to these, not refused: a bound is a wish, not a promise."""
+    string_limit: int = 256
+    """Default; strace's own default, 32, is too short for most log lines."""
+    max_string_limit: int = 1 << 16
+    attach_s: float = 60.0
+    """Longest a call to Attach may wait for threads that do not stop."""
+    stall_s: float = 30.0
+    """A peer that accepts not one byte for so long is gone, unless it asked for `block`."""
+    flush_s: float = 2.0
+    """At shutdown: how long subscribers have to read what is queued for them."""
+    stop_s: float = 5.0
+    """At shutdown: how long the tracer has to let its tracees go.  After that the daemon exits
+    all the same, and the kernel lets them go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The command line, parsed."""
+
+    socket: str | None = None
+    """None: default_socket(), unless the service manager passed one."""
+    mode: int = SOCKET_MODE
+    log_format: Format = "text"
+    log_level: str = "info"
+    exit_on_eof: int | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def default_socket(environ: Mapping[str, str] = os.environ) -> str:
+    """Return where clients look: TRACERD_SOCKET, else a place of root's or of the user's.
+
+    Raises LookupError for a user without XDG_RUNTIME_DIR: no other directory is sure to be
+    theirs alone.
+    """
+    if path := environ.get("TRACERD_SOCKET"):
+        return path
+    if os.geteuid() == 0:
+        return "/run/tracerd.sock"
+    if directory := environ.get("XDG_RUNTIME_DIR"):
+        return os.path.join(directory, "tracerd.sock")
+    raise LookupError("XDG_RUNTIME_DIR is not set: name a socket with --socket PATH")
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the command line; ends the process with a message and code 2 if it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="tracerd",
+        description="Trace processes once, stream the events to many.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tracerd {__version__}")
+    parser.add_argument(
+        "--socket",
+        metavar="PATH",
+        help="where to listen (default: $TRACERD_SOCKET, else /run/tracerd.sock for root, "
+        "else $XDG_RUNTIME_DIR/tracerd.sock); not used under socket activation",
+    )
+    parser.add_argument(
+        "--mode",
+        type=_mode,
+        default=SOCKET_MODE,
+        metavar="OCTAL",
+        help="permissions of the socket (default: 0666; access is decided per process by the "
+        "peer's credentials)",
+    )
+    parser.add_argument("--log-format", choices=FORMATS, default="text")
+    parser.add_argument("--log-level", choices=LEVELS, default="info")
+    parser.add_argument(
+        "--exit-on-eof",
+        type=_descriptor,
+        metavar="FD",
+        help="end, as on SIGTERM, when this descriptor reaches end of file",
+    )
+    return Settings(**vars(parser.parse_args(arguments)))
+
+
+def _mode(text: str) -> int:
+    mode = int(text, 8)
+    if not 0 <= mode <= 0o777:
+        raise ValueError
+    return mode
+
+
+def _descriptor(text: str) -> int:
+    fd = int(text)
+    try:
+        kind = os.fstat(fd).st_mode
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"descriptor {fd} is not open") from error
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or os.isatty(fd)):
+        raise argparse.ArgumentTypeError(f"descriptor {fd} is not a pipe, socket or terminal")
+    return fd

@@ -1,0 +1,94 @@
+"""Writing a subscription's queue to its connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+import trio
+
+from tracerd import errors
+from tracerd.protocol import framing, messages
+from tracerd.server.subscription import MARKER_INTERVAL_S
+
+if TYPE_CHECKING:
+    from tracerd.protocol.connection import ServerConnection
+    from tracerd.server.hub import Hub
+    from tracerd.server.subscription import Subscription
+    from tracerd.server.wire import Wire
+
+WRITE_EVENTS: Final = 256
+WRITE_BYTES: Final = 256 << 10
+"""What goes into one message at most.  A write costs some 20 µs whatever is in it; beyond these
+sizes it is no cheaper per event, and clients would wait for a message to be whole."""
+
+
+Reason: TypeAlias = "str | errors.TracerdError"
+
+
+class Form(NamedTuple):
+    """How a stream is written: a batch of encoded events, and why it ends."""
+
+    batch: Callable[[Sequence[bytes]], bytes]
+    end: Callable[[Reason], bytes]
+
+
+def json_form(connection: ServerConnection) -> Form:
+    """Return the form of a stream of replies."""
+
+    def end(reason: Reason) -> bytes:
+        if isinstance(reason, errors.TracerdError):
+            return connection.error(reason)
+        return connection.reply(messages.SubscribeReply(end=reason))
+
+    return Form(connection.events_reply, end)
+
+
+def _end_frame(reason: Reason) -> bytes:
+    return framing.msgpack_end(reason if isinstance(reason, str) else "failed")
+
+
+UPGRADED: Final = Form(framing.msgpack_batch, _end_frame)
+"""The form of a stream of frames."""
+
+
+async def stream(
+    subscription: Subscription, hub: Hub, wire: Wire, form: Form, stall_s: float
+) -> None:
+    """Write what is queued, as it comes, until the stream ends, and then why.
+
+    stall_s: how long the peer may accept nothing; with `block` and tracing still going on
+    there is no limit, as with strace.  Raises PeerGoneError.
+    """
+
+    def is_patient() -> bool:
+        return subscription.overflow == "block" and not subscription.closed
+
+    while True:
+        while items := subscription.take(WRITE_EVENTS, WRITE_BYTES):
+            await wire.write(form.batch(items), stall_s, is_patient)
+            subscription.acknowledge(items)
+            hub.relieve(subscription)
+        if subscription.finished is not None:
+            await wire.write(form.end(subscription.finished), stall_s)
+            return
+        if subscription.gap.count:
+            await _tell_loss_or_work(subscription, hub)
+        else:
+            await subscription.wait_work()
+
+
+async def _tell_loss_or_work(subscription: Subscription, hub: Hub) -> None:
+    """Events were lost and none has come since that told of it: tell, when it is time.
+
+    Returns early if there is something to write.
+    """
+    since_told = time.monotonic() - subscription.gap.told_at
+    with trio.move_on_after(max(0, MARKER_INTERVAL_S - since_told)):
+        await subscription.wait_work()
+        return
+    try:
+        await hub.tell_loss(subscription)
+    except errors.ShuttingDown:
+        await subscription.wait_work()  # for the end, which tells of it

@@ -1,0 +1,266 @@
+"""A subscription: its bounded queue, and the account of what went through it.
+
+Two threads share it, without a lock: every counter has one writer.  The tracer thread counts
+what it gives (`given`) or loses (`lost`), the trio thread what has been written (`delivered`).
+What is queued is the difference, so
+
+    matched = delivered + queued + lost
+
+holds by construction, and so does the bound: the tracer thread sees `delivered` late, if at
+all wrong, so it never takes the queue for emptier than it is.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import trio
+
+from tracerd.protocol import messages
+from tracerd.protocol.events import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracerd import errors
+    from tracerd.protocol.filters import Compiled
+    from tracerd.server.access import Peer
+    from tracerd.server.settings import Limits
+
+Wire = Literal["json", "msgpack"]
+
+MARKER_INTERVAL_S: Final = 0.1
+"""At most ten `lost` markers a second: notices of loss must not be a flood of their own."""
+
+OVERSHOOT: Final = 8
+"""How many times its bounds the queue of a `block` subscription may hold in the end."""
+
+SLOW: Final = "slow"
+UNENCODABLE: Final = "unencodable"
+"""Why events get lost."""
+
+
+class Marker(bytes):
+    """An encoded event of the stream itself: written like the others, counted as none."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Gap:
+    """Events lost in a row and not told yet."""
+
+    count: int = 0
+    first: int = 0
+    last: int = 0
+    why: str = SLOW
+    told_at: float = float("-inf")
+    """When the last marker was made, by the monotonic clock."""
+
+    def add(self, seq: int, why: str = SLOW) -> None:
+        """Count one more; the first reason stands for all."""
+        if not self.count:
+            self.first = seq
+            self.why = why
+        self.count += 1
+        self.last = seq
+
+    def close(self) -> Lost:
+        """Return the marker that tells of it, and start anew."""
+        marker = Lost(
+            seq=self.last,
+            time_ns=time.time_ns(),
+            pid=0,
+            tid=0,
+            count=self.count,
+            first=self.first,
+            last=self.last,
+            why=self.why,
+        )
+        self.count = 0
+        self.told_at = time.monotonic()
+        return marker
+
+
+class Subscription:
+    """Made on the trio thread; live from the moment the tracer thread has it in its routes."""
+
+    __slots__ = (
+        "_progress",
+        "_work",
+        "closed",
+        "compiled",
+        "delivered",
+        "delivered_bytes",
+        "everything",
+        "finished",
+        "gap",
+        "given",
+        "given_bytes",
+        "id",
+        "lost",
+        "markers",
+        "markers_written",
+        "max_bytes",
+        "max_events",
+        "outbox",
+        "over",
+        "overflow",
+        "peer",
+        "queue",
+        "request",
+        "string_limit",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        request: messages.Subscribe,
+        compiled: Compiled,
+        peer: Peer,
+        wire: Wire,
+        limits: Limits,
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.request = request
+        self.compiled = compiled
+        self.peer = peer
+        self.wire: Wire = wire
+        self.overflow = request.overflow
+        blocks = request.overflow == "block"
+        events = request.queue_events or (limits.block_events if blocks else limits.queue_events)
+        self.max_events = min(events, limits.max_queue_events)
+        self.max_bytes = min(request.queue_bytes or limits.queue_bytes, limits.max_queue_bytes)
+        self.string_limit = min(
+            request.string_limit or limits.string_limit, limits.max_string_limit
+        )
+        self.everything = not request.filters
+        """No filter: what its types let through need not be matched."""
+
+        # Both threads: set once, by whoever ends it, and never cleared.
+        self.closed = False
+        """Nothing more is matched for it."""
+
+        # The tracer thread's.
+        self.given = 0
+        self.given_bytes = 0
+        self.lost = 0
+        self.markers = 0
+        self.gap = Gap()
+        self.outbox: list[bytes] = []
+        """Given in this round, not handed over yet."""
+
+        # The trio thread's.
+        self.delivered = 0
+        self.delivered_bytes = 0
+        self.markers_written = 0
+        self.queue: deque[bytes] = deque()
+        self.finished: str | errors.TracerdError | None = None
+        """Why the stream ends once the queue is empty."""
+        self.over = False
+        """Its stream has ended."""
+        self._work = trio.Event()
+        self._progress = trio.lowlevel.ParkingLot()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the queue, with what is on its way to it, has reached a bound."""
+        return (
+            self.given - self.delivered >= self.max_events
+            or self.given_bytes - self.delivered_bytes >= self.max_bytes
+        )
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether the bounds have been passed by far."""
+        return (
+            self.given - self.delivered >= OVERSHOOT * self.max_events
+            or self.given_bytes - self.delivered_bytes >= OVERSHOOT * self.max_bytes
+        )
+
+    @property
+    def is_half_empty(self) -> bool:
+        """Whether there is room again, and enough of it to make a new start worth while."""
+        return (
+            2 * (self.given - self.delivered) <= self.max_events
+            and 2 * (self.given_bytes - self.delivered_bytes) <= self.max_bytes
+        )
+
+    def add(self, items: Sequence[bytes]) -> None:
+        """Queue what was handed over, and wake the writer."""
+        self.queue.extend(items)
+        self._work.set()
+
+    def finish(self, reason: str | errors.TracerdError) -> None:
+        """End the stream with `reason` after what is queued; the first reason counts."""
+        if self.finished is None:
+            self.finished = reason
+        self._work.set()
+
+    async def wait_work(self) -> None:
+        """Wait until `add` or `finish` was called."""
+        await self._work.wait()
+        self._work = trio.Event()
+
+    def take(self, max_items: int, max_bytes: int) -> list[bytes]:
+        """Take from the queue what goes into one write: at least one item, if there is any."""
+        taken: list[bytes] = []
+        size = 0
+        queue = self.queue
+        while queue and len(taken) < max_items:
+            size += len(queue[0])
+            if size > max_bytes and taken:
+                break
+            taken.append(queue.popleft())
+        return taken
+
+    def acknowledge(self, written: Sequence[bytes]) -> None:
+        """Account items as written."""
+        events = [item for item in written if type(item) is bytes]
+        self.delivered += len(events)
+        self.delivered_bytes += sum(map(len, events))
+        self.markers_written += len(written) - len(events)
+        self._progress.unpark_all()
+
+    @property
+    def accepted(self) -> int:
+        """Events given and markers, ever."""
+        return self.given + self.markers
+
+    async def wait_written(self, accepted: int) -> bool:
+        """Wait until so many events and markers are written; False if the stream ends before."""
+        while (short := self.delivered + self.markers_written < accepted) and not self.over:
+            await self._progress.park()
+        return not short
+
+    async def wait_over(self) -> None:
+        """Wait until the stream has ended."""
+        while not self.over:
+            await self._progress.park()
+
+    def leave(self) -> None:
+        """End it for good: its last byte has been written, or never will be."""
+        self.closed = True
+        self.over = True
+        self.queue.clear()
+        self._progress.unpark_all()
+
+    def state(self, *, blocking: bool) -> messages.SubscriptionState:
+        """Return the account.  Counters are read oldest stage last, so `queued` is never < 0."""
+        delivered, lost, given = self.delivered, self.lost, self.given
+        return messages.SubscriptionState(
+            id=self.id,
+            uid=self.peer.uid,
+            pid=self.peer.pid,
+            overflow=self.overflow,
+            filters=self.compiled.normalised(),
+            matched=given + lost,
+            delivered=delivered,
+            queued=given - delivered,
+            lost=lost,
+            blocking=blocking,
+        )
