@@ -1,0 +1,363 @@
+"""Events as lines: the expected text is spelt out, as strace would write it."""
+
+import os
+import re
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracerd.ctl.text import lines
+from tracerd.ctl.text.ink import Ink
+from tracerd.ctl.text.lines import RESULT_COLUMN, Renderer
+from tracerd.ctl.text.values import KINDS
+from tracerd.protocol import events
+from tracerd.protocol.events import Exec, Exit, SyscallEnter, SyscallExit
+
+HEAD = {"seq": 1, "time_ns": 0, "pid": 43, "tid": 44, "comm": "ls"}
+
+TABLE = {
+    "openat": {"dfd": "dirfd", "filename": "path", "flags": "flags", "mode": "mode"},
+    "read": {"fd": "fd", "buf": "buffer", "count": "size"},
+    "connect": {"fd": "fd", "uservaddr": "sockaddr", "addrlen": "int"},
+    "execve": {"filename": "path", "argv": "strings", "envp": "ptr"},
+    "mmap": {"addr": "ptr", "prot": "flags"},
+    "newfstatat": {"dfd": "dirfd", "filename": "path", "statbuf": "stat", "flag": "flags"},
+    "writev": {"fd": "fd", "vec": "iovec", "vlen": "ulong"},
+    "lseek": {"fd": "fd", "offset": "off", "whence": "enum"},
+}
+
+STAT = {"dev": "8:1", "ino": 9, "mode": "0100644", "nlink": 1, "size": 1234, "blocks": 8}
+
+
+def call(syscall, args=None, **fields):
+    return SyscallExit(**HEAD, syscall=syscall, nr=0, args=args or {}, **fields)
+
+
+def text(event, **options):
+    return Renderer(kinds=TABLE, **options).line(event)
+
+
+def one_space(line):
+    return re.sub(" +=", " =", line)
+
+
+OPEN = {"dfd": "AT_FDCWD", "filename": "/etc/passwd", "flags": ["O_RDONLY", "O_CLOEXEC"]}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (
+            call("openat", {**OPEN, "mode": None}, ret=3, ret_path="/etc/passwd"),
+            'openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3</etc/passwd>',
+        ),
+        (
+            call(
+                "openat",
+                {"dfd": 5, "filename": "new", "flags": ["O_CREAT"], "mode": "0644"},
+                fds={"dfd": "/home"},
+                ret=-1,
+                errno="EACCES",
+            ),
+            'openat(5</home>, "new", O_CREAT, 0644) = -1 EACCES (Permission denied)',
+        ),
+        (
+            call("openat", {**OPEN, "filename": None, "flags": []}, ret=-1, errno="EFAULT"),
+            "openat(AT_FDCWD, NULL, 0) = -1 EFAULT (Bad address)",
+        ),
+        (
+            call("openat", {**OPEN, "filename": {"ptr": "0x10"}, "flags": ["0x8"]}, ret=4),
+            "openat(AT_FDCWD, 0x10, 0x8) = 4",
+        ),
+        (
+            call("openat", {**OPEN, "filename": {"text": "aa", "truncated": True}}, ret=4),
+            'openat(AT_FDCWD, "aa"..., O_RDONLY|O_CLOEXEC) = 4',
+        ),
+        (
+            call(
+                "read",
+                {
+                    "fd": 3,
+                    "buf": {"text": "a\n\\xff", "size": 900, "truncated": True},
+                    "count": 999,
+                },
+                fds={"fd": "pipe:[12]"},
+                ret=900,
+            ),
+            r'read(3<pipe:[12]>, "a\n\xff"..., 999) = 900',
+        ),
+        (
+            call("read", {"fd": 0, "buf": {"text": "", "size": 0}, "count": 9}, ret=0),
+            'read(0, "", 9) = 0',
+        ),
+        (
+            call("read", {"fd": 0, "buf": {"ptr": "0x7f"}, "count": 9}, unfinished=True),
+            "read(0, 0x7f, 9) = ?",
+        ),
+        (
+            call("read", {"fd": 0}, errno="ERESTARTSYS", restart=True),
+            "read(0) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)",
+        ),
+        (call("read", {"fd": 0}, ret=-1, errno="EODD"), "read(0) = -1 EODD"),
+        (
+            call(
+                "connect",
+                {
+                    "fd": 3,
+                    "uservaddr": {"family": "AF_UNIX", "path": "AF_X\n"},
+                    "addrlen": 110,
+                },
+                ret=0,
+            ),
+            r'connect(3, {family=AF_UNIX, path="AF_X\n"}, 110) = 0',
+        ),
+        (
+            call(
+                "connect",
+                {"fd": 3, "uservaddr": {"family": "AF_INET", "addr": "::1", "port": 80}},
+                ret=-1,
+                errno="EIO",
+            ),
+            'connect(3, {family=AF_INET, addr="::1", port=80}) = -1 EIO (Input/output error)',
+        ),
+        (
+            call(
+                "execve",
+                {"filename": "/bin/ls", "argv": ["ls", "-l", 'a"b'], "envp": "0x7ffe"},
+                ret=0,
+            ),
+            r'execve("/bin/ls", ["ls", "-l", "a\"b"], 0x7ffe) = 0',
+        ),
+        (
+            call("execve", {"filename": "x", "argv": {"items": ["x"], "truncated": True}}, ret=0),
+            'execve("x", ["x", ...]) = 0',
+        ),
+        (
+            call("mmap", {"addr": None, "prot": ["PROT_READ"]}, ret="0x7f00"),
+            "mmap(NULL, PROT_READ) = 0x7f00",
+        ),
+        (
+            call("newfstatat", {"dfd": 3, "filename": "", "statbuf": STAT, "flag": []}, ret=0),
+            'newfstatat(3, "", {mode=S_IFREG|0644, size=1234, ...}, 0) = 0',
+        ),
+        (
+            call(
+                "writev", {"fd": 1, "vec": {"count": 2, "text": "ab", "size": 2}, "vlen": 2}, ret=2
+            ),
+            'writev(1, ["ab"], 2) = 2',
+        ),
+        (
+            call("lseek", {"fd": 3, "offset": 0, "whence": "SEEK_SET"}, ret=0),
+            "lseek(3, 0, SEEK_SET) = 0",
+        ),
+        (
+            call("pipe2", {"fildes": [3, 4], "flags": ["O_CLOEXEC"]}, ret=0, rets=[3, 4]),
+            "pipe2([3, 4], O_CLOEXEC) = 0",
+        ),
+        (call("pipe", {"fildes": "0x7f"}, ret=0, rets=[3, 4]), "pipe(0x7f) = 0 [3, 4]"),
+        (
+            call(
+                "poll", {"ufds": [{"fd": 3, "events": ["POLLIN", "POLLOUT"], "revents": []}]}, ret=1
+            ),
+            "poll([{fd=3, events=POLLIN|POLLOUT, revents=0}]) = 1",
+        ),
+        (
+            call(
+                "sendmsg",
+                {"msg": {"name": None, "text": "hi", "size": 9, "truncated": True, "flags": []}},
+                ret=9,
+            ),
+            'sendmsg({name=NULL, text="hi"..., size=9, flags=0}) = 9',
+        ),
+        (call("close", {"fd": 3}, abi="i386", ret=0), "close(3) = 0 /* i386 */"),
+        (call("exit_group", {"error_code": 0}, unfinished=True), "exit_group(0) = ?"),
+        (
+            SyscallEnter(**HEAD, syscall="close", nr=3, args={"fd": 3}),
+            "close(3) <unfinished ...>",
+        ),
+        (
+            events.SignalStop(
+                **HEAD, signal="SIGCHLD", signo=17, sender_pid=50, sender_uid=0, code="CLD_EXITED"
+            ),
+            "--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=50, si_uid=0} ---",
+        ),
+        (
+            events.SignalStop(**HEAD, signal="SIGSEGV", signo=11, code="SEGV_MAPERR", addr="0x0"),
+            "--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x0} ---",
+        ),
+        (events.GroupStop(**HEAD, signal="SIGSTOP", signo=19), "--- stopped by SIGSTOP ---"),
+        (events.Resumed(**HEAD), "--- resumed by SIGCONT ---"),
+        (events.NewChild(**HEAD, child=60, kind="vfork"), "+++ new process 60 (vfork) +++"),
+        (
+            events.NewChild(**HEAD, child=61, kind="clone", thread=True),
+            "+++ new thread 61 (clone) +++",
+        ),
+        (
+            Exec(**HEAD, path="/bin/ls", argv=["ls", "-l"]),
+            '+++ executed "/bin/ls", ["ls", "-l"] +++',
+        ),
+        (
+            Exec(**HEAD, path="/x", argv=["x"], envp=["A=1"], former_tid=70, truncated=True),
+            '+++ executed "/x", ["x", ...], ["A=1"] by thread 70 +++',
+        ),
+        (Exit(**HEAD, code=3), "+++ exited with 3 +++"),
+        (events.SignalExit(**HEAD, signal="SIGKILL", signo=9), "+++ killed by SIGKILL +++"),
+        (
+            events.SignalExit(**HEAD, signal="SIGABRT", signo=6, core_dumped=True),
+            "+++ killed by SIGABRT (core dumped) +++",
+        ),
+        (events.Attached(**HEAD, threads=[44]), "+++ attached (1 thread) +++"),
+        (
+            events.Attached(**HEAD, why="fork", threads=[44, 45], exe="/bin/a"),
+            '+++ attached by fork (2 threads, "/bin/a") +++',
+        ),
+        (events.Detached(**HEAD), "+++ detached +++"),
+        (events.Detached(**HEAD, why="shutdown"), "+++ detached (shutdown) +++"),
+        (events.Blind(**HEAD, what="io_uring"), "+++ blind: io_uring +++"),
+        (events.Blind(**HEAD, what="child", detail="9"), "+++ blind: child (9) +++"),
+    ],
+)
+def test_lines(event, expected):
+    assert one_space(text(event)) == f"[pid    44] {expected}"
+
+
+def test_what_belongs_to_the_stream_names_no_process():
+    nobody = {"seq": 20, "time_ns": 0, "pid": 0, "tid": 0}
+    lost = events.Lost(**nobody, count=12, first=5, last=17)
+    odd = events.Lost(**nobody, count=1, first=5, last=5, why="expired")
+    beat = events.Heartbeat(**nobody, matched=4, delivered=1, queued=2, lost=1)
+
+    assert text(lost) == "+++ lost 12 events (seq 5..17): slow reader +++"
+    assert text(odd) == "+++ lost 1 events (seq 5..5): expired +++"
+    assert text(beat) == "+++ heartbeat: 4 matched, 1 delivered, 2 queued, 1 lost +++"
+    assert text(events.Synced(**nobody)) == "+++ all before seq 20 has been sent +++"
+
+
+def test_every_type_has_its_words():
+    told = {kind for kind in events.EVENT_TYPES.values() if kind not in lines._WORDS}
+
+    assert told == {SyscallEnter, SyscallExit}
+
+
+def test_results_stand_in_a_column():
+    short = text(call("close", {"fd": 3}, ret=0))
+    long = text(call("close", {"fd": "x" * 80}, ret=0))
+
+    assert short.index("=") == RESULT_COLUMN
+    assert long.endswith(") = 0")
+
+
+def test_the_column_does_not_move_with_colours():
+    event = call("openat", OPEN, ret=3)
+
+    coloured = text(event, ink=Ink(coloured=True))
+
+    assert "\x1b[" in coloured
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == text(event)
+
+
+def test_failures_are_red():
+    assert "\x1b[31m= -1 ENOENT" in text(
+        call("close", ret=-1, errno="ENOENT"), ink=Ink(coloured=True)
+    )
+
+
+def test_times_durations_and_names(monkeypatch):
+    event = msgspec.structs.replace(
+        call("close", {"fd": 3}, ret=0, duration_ns=123_456), time_ns=3_661_000_042_999
+    )
+    monkeypatch.setenv("TZ", "UTC")
+    lines.time.tzset()
+
+    assert text(event, times=True).startswith("01:01:01.000042 [pid    44] close")
+    assert text(event, durations=True).endswith("= 0 <0.000123>")
+    assert text(event, comms=True).startswith("[ls    44] close")
+
+
+def test_times_that_no_calendar_has():
+    assert "[pid" in text(msgspec.structs.replace(call("close"), time_ns=2**90), times=True)
+
+
+def test_structures_are_shown_whole_on_request():
+    event = call("newfstatat", {"statbuf": STAT}, ret=0)
+
+    assert "{dev=8:1, ino=9, mode=S_IFREG|0644, nlink=1, size=1234, blocks=8}" in text(
+        event, whole=True
+    )
+
+
+def test_calls_that_the_table_does_not_know():
+    event = call("novel", {"a": "X_Y", "b": "text", "fd": 3, "n": 1.5}, fds={"fd": "/x"}, ret=0)
+
+    assert one_space(text(event)) == '[pid    44] novel(X_Y, "text", 3</x>, 1.5) = 0'
+
+
+# ---- Nothing that a tracee says can forge a line or reach the terminal. ----
+
+hostile = st.text(max_size=20) | st.sampled_from(["\n", "\x1b]0;owned\x07", "+++ exited", "\x9b2J"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | hostile,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            hostile | st.sampled_from(["text", "ptr", "items", "mode", "truncated", "count"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+KIND_NAMES = sorted({*KINDS, "novel", ""})
+
+
+def arbitrary(kind):
+    """Any event of a type, with hostile text in every place that holds text."""
+    shapes = {
+        "int": st.integers(),
+        "bool": st.booleans(),
+        "str": hostile,
+        "list[int]": st.lists(st.integers(), max_size=3),
+        "list[str]": st.lists(hostile, max_size=3),
+        "dict[str, Any]": st.dictionaries(hostile, values, max_size=4),
+        "dict[str, str]": st.dictionaries(hostile, hostile, max_size=3),
+        "list[FileAccess]": st.just([]),
+        "int | str | None": st.none() | st.integers() | hostile,
+    }
+    fields = {}
+    for name, annotation in _annotations(kind).items():
+        base = annotation.removesuffix(" | None")
+        strategy = shapes[annotation if annotation in shapes else base]
+        fields[name] = strategy | st.none() if annotation != base else strategy
+    return st.builds(kind, **fields)
+
+
+def _annotations(kind):
+    found = {}
+    for each in reversed(kind.__mro__):
+        found |= {
+            k: v
+            for k, v in getattr(each, "__annotations__", {}).items()
+            if k in kind.__struct_fields__
+        }
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of([arbitrary(kind) for kind in events.EVENT_TYPES.values()]),
+    st.dictionaries(hostile, st.sampled_from(KIND_NAMES), max_size=4),
+    st.booleans(),
+)
+def test_any_event_is_one_harmless_line(event, kinds, whole):
+    table = {getattr(event, "syscall", ""): kinds}
+    plain = Renderer(kinds=table, times=True, durations=True, comms=True, whole=whole)
+
+    assert plain.line(event).isprintable()
+    painted = Renderer(kinds=table, ink=Ink(coloured=True), whole=whole).line(event)
+    assert re.sub("\x1b\\[[0-9;]*m", "", painted).isprintable()
+
+
+def test_errno_texts_are_the_systems():
+    assert f"({os.strerror(2)})" in text(call("close", ret=-1, errno="ENOENT"))

@@ -1,0 +1,88 @@
+"""Keyword arguments of `subscribe` as parameters of the Subscribe call.
+
+Each field of a filter takes one value or several; `"!x"` excludes x.  All of
+them make one filter: every field must match, nothing excluded may.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
+
+from tracerd.protocol.messages import Filter, Match, Subscribe
+
+Texts: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+Numbers: TypeAlias = int | str | Iterable[int | str]
+"""Process or user ids; as text only to be excluded (`"!4321"`)."""
+
+
+class Options(TypedDict, total=False):
+    """What `subscribe` takes.  Fields of a filter first, as in messages.Match."""
+
+    pid: Numbers
+    tree: Numbers
+    tid: Numbers
+    uid: Numbers
+    comm: Texts
+    exe: Texts
+    type: Texts
+    syscall: Texts
+    path: Texts
+    op: Texts
+    result: Texts
+    min_duration_ns: int
+    filters: Sequence[Filter]
+    """Instead of the fields above: any of these may match."""
+    level: Literal["path", "fd", "io"]
+    overflow: Literal["drop", "block", "disconnect"]
+    queue_events: int
+    queue_bytes: int
+    string_limit: int
+    envp: bool
+    until: int
+
+
+FIELDS: Final = Match.__struct_fields__
+NUMERIC: Final = frozenset({"pid", "tree", "tid", "uid"})
+
+
+def subscribe_call(options: Mapping[str, Any]) -> Subscribe:
+    """Return the call that `options` (see Options) describe.
+
+    Raises TypeError for an unknown option or for `filters` beside fields, ValueError for a
+    process id that is not a number.
+    """
+    rest = dict(options)
+    filters = rest.pop("filters", None)
+    stated = {name: rest.pop(name) for name in (*FIELDS, "min_duration_ns") if name in rest}
+    if filters is not None and stated:
+        raise TypeError(f"give either filters or {', '.join(stated)}, not both")
+    unknown = rest.keys() - set(Subscribe.__struct_fields__)
+    if unknown:
+        raise TypeError(f"subscribe() got an unexpected keyword argument {min(unknown)!r}")
+    if filters is None:
+        filters = [filter_of(stated)] if stated else []
+    return Subscribe(filters=list(filters), **rest)
+
+
+def filter_of(stated: Mapping[str, Any]) -> Filter:
+    """Return one filter for fields of messages.Match (and `min_duration_ns`)."""
+    fields = dict(stated)
+    made = Filter(min_duration_ns=fields.pop("min_duration_ns", 0))
+    excluded = Match()
+    for name, given in fields.items():
+        for value in _several(given):
+            negative = isinstance(value, str) and value.startswith("!")
+            plain = cast("str", value)[1:] if negative else value
+            target = excluded if negative else made
+            getattr(target, name).append(int(plain) if name in NUMERIC else os.fspath(plain))
+    if excluded != Match():
+        made.not_ = excluded
+    return made
+
+
+def _several(given: Any) -> Iterable[Any]:
+    if isinstance(given, str | int | os.PathLike):
+        return (given,)
+    return cast("Iterable[Any]", given)

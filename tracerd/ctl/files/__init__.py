@@ -1,0 +1,1 @@
+"""Which files a program touched, how, and by which of its processes.  Pure."""

@@ -1,0 +1,1 @@
+"""Events as lines a person reads.  Pure: no files, no terminal, no clock."""

@@ -1,0 +1,49 @@
+"""What a call came to: `= 3</etc/passwd>`, `= -1 ENOENT (No such file or directory)`."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+from tracerd.ctl.text.escape import escape
+from tracerd.ctl.text.values import anything, link
+
+if TYPE_CHECKING:
+    from tracerd.ctl.text.ink import Ink
+    from tracerd.protocol.events import SyscallExit
+
+RESTARTS: Final = {
+    "ERESTARTSYS": "To be restarted if SA_RESTART is set",
+    "ERESTARTNOINTR": "To be restarted",
+    "ERESTARTNOHAND": "To be restarted if no handler",
+    "ERESTART_RESTARTBLOCK": "Interrupted by signal",
+}
+"""The kernel's own codes, which no program sees."""
+
+
+def reason(name: str) -> str:
+    """Return what an errno name means, or an empty string if it is not known."""
+    number = getattr(errno, name, None)
+    return RESTARTS.get(name) or (os.strerror(number) if isinstance(number, int) else "")
+
+
+def failure(name: str) -> str:
+    """Return `ENOENT (No such file or directory)`."""
+    text = reason(name)
+    return f"{name} ({text})" if text else escape(name)
+
+
+def outcome(event: SyscallExit, ink: Ink) -> str:
+    """Return the result, from the equals sign on."""
+    if event.errno is not None:
+        number = "?" if event.restart else "-1"
+        return ink.error(f"= {number} {failure(event.errno)}")
+    if event.ret is None or event.unfinished:
+        return "= ?"
+    shown = escape(event.ret) if isinstance(event.ret, str) else str(event.ret)
+    if event.ret_path is not None:
+        shown += link(event.ret_path, ink)
+    if event.rets is not None and event.rets not in event.args.values():
+        shown += f" {anything(event.rets)}"
+    return f"= {shown}"

@@ -1,0 +1,1 @@
+"""One file per verb: `prepare(parser)` and `run(arguments)`; the docstring is the help text."""

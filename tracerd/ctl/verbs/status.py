@@ -1,0 +1,79 @@
+"""Tell how the daemon does: what it traces, and who subscribes to what.
+
+For each subscription, matched = delivered + queued + lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tracerd.ctl.session import connect
+from tracerd.ctl.text.columns import columns
+from tracerd.ctl.text.escape import escape
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tracerd.protocol.messages import StatusReply, SubscriptionState
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--json", action="store_true", help="the daemon's answer, as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it."""
+    with connect(arguments) as client:
+        reply = client.status()
+    if arguments.json:
+        print(msgspec.json.encode(reply).decode())
+        return 0
+    for line in columns(_facts(reply)):
+        print(line)
+    if reply.subscriptions:
+        head = ("ID", "UID", "PID", "OVERFLOW", "MATCHED", "DELIVERED", "QUEUED", "LOST", "FILTERS")
+        print()
+        rows = [head, *map(_row, reply.subscriptions)]
+        for line in columns(rows, right=frozenset({1, 2, 4, 5, 6, 7})):
+            print(line)
+    return 0
+
+
+def _facts(reply: StatusReply) -> list[tuple[str, str]]:
+    held = f", {reply.held} held by a full subscription" if reply.held else ""
+    return [
+        ("version", escape(reply.version)),
+        ("pid", str(reply.pid)),
+        ("up", _span(reply.uptime_ns)),
+        ("run", escape(reply.run)),
+        ("pump", escape(reply.pump)),
+        ("events", str(reply.head)),
+        ("traced", f"{reply.processes} processes, {reply.tracees} threads{held}"),
+        ("connections", str(reply.connections)),
+        ("anomalies", str(reply.anomalies)),
+    ]
+
+
+def _row(state: SubscriptionState) -> tuple[str, ...]:
+    filters = msgspec.json.encode(state.filters).decode() if state.filters else "all"
+    return (
+        escape(state.id),
+        str(state.uid),
+        str(state.pid),
+        f"{escape(state.overflow)}{' (holding)' if state.blocking else ''}",
+        str(state.matched),
+        str(state.delivered),
+        str(state.queued),
+        str(state.lost),
+        escape(filters),
+    )
+
+
+def _span(nanoseconds: int) -> str:
+    minutes, seconds = divmod(nanoseconds // 1_000_000_000, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{f'{days} d ' if days else ''}{hours:02}:{minutes:02}:{seconds:02}"

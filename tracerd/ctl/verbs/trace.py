@@ -1,0 +1,67 @@
+r"""Attach to running processes and show their system calls until they end.
+
+  tracerctl trace 4321
+  tracerctl trace -e openat,connect -T 4321
+
+All threads, and all processes they start, are followed.  Ctrl-C detaches; the
+processes go on as before, and the exit code is 0.  It is 1 if the daemon ends.
+As with strace the processes wait if the output does (`--overflow` chooses).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracerd.client.errors import ConnectionLost
+from tracerd.ctl import display, filters
+from tracerd.ctl.display import Display
+from tracerd.ctl.errors import complain
+from tracerd.ctl.follow import ENDINGS, gone
+from tracerd.ctl.output import STDOUT, Output
+from tracerd.ctl.processes import attached, process_id
+from tracerd.ctl.session import session
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("pids", nargs="+", metavar="PID")
+    filters.add_options(parser, leave_out=frozenset({"tree"}))
+    filters.add_level(parser)
+    filters.add_overflow(parser, "block")
+    display.add_options(parser, "default: standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it."""
+    pids = [process_id(text) for text in arguments.pids]
+    selected = filters.selection(arguments)
+    if arguments.level:
+        selected["level"] = arguments.level
+
+    def options(roots: Sequence[int]) -> dict[str, Any]:
+        shared = {"tree": roots, "overflow": arguments.overflow}
+        return {**selected, **shared, **display.options(arguments)}
+
+    who = ", ".join(map(str, pids))
+    with (
+        Output.open(arguments.output, STDOUT) as output,
+        session(arguments) as opened,
+        attached(opened, pids, options) as (processes, wakeup),
+    ):
+        shown = Display(output, arguments, opened.client)
+        try:
+            for batch in processes.batches(wakeup, output.fd):
+                shown.show(batch)
+        except ConnectionLost as error:
+            complain(f"{gone(error)}; {who} runs on untraced")
+            return 1
+        if processes.detached:
+            complain(f"detached from {who}")
+        elif processes.subscription.end in ENDINGS:
+            complain(f"{ENDINGS[processes.subscription.end]}; {who} runs on untraced")
+            return 1
+    return 0
