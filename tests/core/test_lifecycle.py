@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
+from real import Program, until
 
 from tracerd import errors
 from tracerd.core import procfs
@@ -25,19 +25,10 @@ from tracerd.protocol.events import (
 )
 
 
-def until(condition, deadline=10.0):
-    end = time.monotonic() + deadline
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.002)
-
-
 @pytest.fixture
 def sleeper():
-    process = subprocess.Popen(["sleep", "1000"])
-    yield process
-    process.kill()
-    process.wait()
+    with Program("sleeper") as program:
+        yield program
 
 
 def free(pid):
@@ -107,7 +98,7 @@ def test_stop_detaches_everything(tracing, sleeper):
     tracing.attach(sleeper.pid)
     tracing.stop()
     assert free(sleeper.pid)
-    assert sleeper.poll() is None
+    assert procfs.status(sleeper.pid).state == "S"
 
 
 def test_two_owners_share_a_trace(tracing, sleeper):
@@ -120,16 +111,16 @@ def test_two_owners_share_a_trace(tracing, sleeper):
 
 def test_a_group_stop_is_kept(tracing, sleeper):
     tracing.attach(sleeper.pid)
-    sleeper.send_signal(signal.SIGSTOP)
+    sleeper.send(signal.SIGSTOP)
     tracing.wait_for(lambda: tracing.of(GroupStop))
-    sleeper.send_signal(signal.SIGCONT)
+    sleeper.send(signal.SIGCONT)
     tracing.wait_for(lambda: tracing.of(Resumed))
     assert [e.signal for e in tracing.of(SignalStop)][:1] == ["SIGSTOP"]
 
 
 def test_detach_in_group_stop_leaves_it_stopped(tracing, sleeper):
     owner = tracing.attach(sleeper.pid)
-    sleeper.send_signal(signal.SIGSTOP)
+    sleeper.send(signal.SIGSTOP)
     tracing.wait_for(lambda: tracing.of(GroupStop))
     tracing.release(owner)
     assert free(sleeper.pid)
@@ -160,25 +151,13 @@ def test_bad_pids(tracing, sleeper):
 
 
 def test_all_threads_are_attached(tracing):
-    code = (
-        "import threading, time\n"
-        "for i in range(20): threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
-        "print('ready', flush=True)\n"
-        "time.sleep(1000)\n"
-    )
-    program = subprocess.Popen(["python3", "-c", code], stdout=subprocess.PIPE)
-    try:
-        program.stdout.readline()
+    with Program("sleeper", 20) as program:
         owner = tracing.attach(program.pid)
         tids = procfs.tasks(program.pid)
-        assert len(tids) == 21
+        assert len(tids) == 20
         assert {procfs.status(t).tracer for t in tids} == {tracing.tracer.tid}
         tracing.release(owner)
         assert {procfs.status(t).tracer for t in tids} == {0}
-    finally:
-        program.kill()
-        program.wait()
-        program.stdout.close()
 
 
 def test_an_unwatched_program_makes_no_syscall_stops(quiet_tracing):

@@ -216,14 +216,15 @@ class Attacher:
         if task is None:
             return
         scene.pump.manual.add(tid)
-        if task.state is State.HELD:
-            scene.statistics.held -= 1
+        if task.state is State.HELD and task.interrupted:
+            # At the entry of a call that our interrupt would end: see Tracer._on_manual_call.
+            scene.tracker.unhold(tid)
+            scene.pump.resume(tid)
         needs = scene.tracker.needs_interrupt(tid)
         decision = scene.tracker.leave(tid)
         if decision.resume is Resume.HOLD:
             if needs:
-                task.interrupted = True
-                kernel.interrupt(tid)
+                scene.interrupt(task)
             return
         scene.resume(tid, decision.resume)
         for fact in decision.facts:

@@ -9,7 +9,6 @@ CLONE_UNTRACED = 0x00800000
 PR_SET_NAME = 15
 
 EXECS = frozenset({"execve", "execveat"})
-CLONES = frozenset({"clone", "clone3", "fork", "vfork"})
 ROOT_CALLS = frozenset({"chroot", "pivot_root", "unshare", "setns"})
 CREDENTIAL_CALLS = frozenset(
     {
@@ -32,11 +31,13 @@ done nothing when they do: read, accept, recvfrom, recvmsg, semop, rt_sigtimedwa
 semtimedop, epoll_wait, epoll_pwait, accept4, io_pgetevents, epoll_pwait2 (signal(7))."""
 
 
-def clone_flags(entry: Call) -> int:
-    """Return the flags of clone or clone3; 0 for fork and vfork."""
+def clone_flags(entry: Call) -> int | None:
+    """Return the flags of a call that makes a task; None if it is another, or unreadable."""
     name = entry.action.syscall.name
+    if name in ("fork", "vfork"):
+        return 0
     if name == "clone":
         return entry.args[0]
     if name == "clone3" and entry.captured and isinstance(entry.captured[0], bytes):
         return int.from_bytes(entry.captured[0][:8], "little")
-    return 0
+    return None

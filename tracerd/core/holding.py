@@ -10,7 +10,7 @@ from tracerd.core.commands import Answer, Recheck
 from tracerd.core.scene import Scene
 from tracerd.core.telling import Teller
 from tracerd.core.tracee import Process
-from tracerd.core.tracker import State
+from tracerd.core.tracker import State, Task
 
 
 class Holder:
@@ -21,12 +21,15 @@ class Holder:
         self._teller = teller
 
     def hold_covered(self) -> None:
-        """Mark the processes that must wait: their tasks stop at their next call."""
+        """Mark the processes that must wait: their tasks stop at their next call; count."""
         scene = self._scene
-        for process in scene.processes.values():
-            if not process.held and process.owners and scene.gate.covers(process):
-                process.held = True
-                scene.pump.manual |= process.threads
+        if scene.gate.closed:
+            for process in scene.processes.values():
+                if not process.held and process.owners and scene.gate.covers(process):
+                    process.held = True
+                    scene.pump.manual |= process.threads
+        held = [task for task in scene.tracker.tasks.values() if task.state is State.HELD]
+        scene.statistics.held = len(held)
 
     def keep_or_handle(self, tid: int) -> bool:
         """At a syscall stop of a task in `manual`: keep it there, or do as the pump would."""
@@ -37,9 +40,9 @@ class Holder:
         process = scene.processes[task.tgid]
         if self._must_wait(process):
             scene.tracker.hold(tid)
-            scene.statistics.held += 1
         else:
-            self._let_on(process, tid)
+            scene.back_to_pump(task)
+            self.let_on(task)
         return True
 
     def recheck(self, _command: Recheck, answer: Answer) -> None:
@@ -50,21 +53,20 @@ class Holder:
                 continue
             process.held = False
             for tid in list(process.threads):
-                if process.owners:
-                    scene.pump.manual.discard(tid)
-                if scene.tracker.tasks[tid].state is State.HELD:
+                task = scene.tracker.tasks[tid]
+                if not task.interrupted:
+                    scene.back_to_pump(task)
+                if task.state is State.HELD:
                     scene.tracker.unhold(tid)
-                    scene.statistics.held -= 1
-                    self._let_on(process, tid)
+                    self.let_on(task)
         answer(None)
 
     def _must_wait(self, process: Process) -> bool:
         gate = self._scene.gate
         return process.held and gate.closed and gate.covers(process)
 
-    def _let_on(self, process: Process, tid: int) -> None:
-        if process.owners:
-            self._scene.pump.manual.discard(tid)
-        call = self._scene.pump.handle(tid)
+    def let_on(self, task: Task) -> None:
+        """Do as the pump would at a syscall stop."""
+        call = self._scene.pump.handle(task.tid)
         if call is not None:
             self._teller.call(call)

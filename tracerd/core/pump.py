@@ -84,6 +84,9 @@ class Pump(Protocol):
     def resume(self, tid: int, signo: int = 0) -> bool:
         """Resume a stopped task as the action table asks: with or without syscall stops."""
 
+    def skip(self, tid: int) -> None:
+        """Resume a task at a syscall-exit-stop whose call is to be run again, unrecorded."""
+
     def handle(self, tid: int) -> Call | None:
         """Do for a task held at a syscall stop what `wait` does for others."""
 
@@ -185,6 +188,11 @@ class PythonPump:
                 self._next = (tid, status)
                 return
             statuses[tid] = status
+
+    def skip(self, tid: int) -> None:
+        """Resume a task at a syscall-exit-stop whose call is to be run again, unrecorded."""
+        self._inside.pop(tid, None)
+        self.resume(tid)
 
     def handle(self, tid: int) -> Call | None:
         """Record a plain syscall stop if its action asks for it, and resume the task."""

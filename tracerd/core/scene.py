@@ -16,7 +16,7 @@ from tracerd.core.commands import Answer, Gate, Item, Published, Statistics
 from tracerd.core.describe import Describer
 from tracerd.core.pump import Call, Pump, PythonPump
 from tracerd.core.tracee import Process
-from tracerd.core.tracker import Resume, Tracker
+from tracerd.core.tracker import Resume, Task, Tracker
 from tracerd.protocol.events import Event
 
 
@@ -76,6 +76,18 @@ class Scene:
     def head(self, process: Process, tid: int, time_ns: int) -> dict[str, Any]:
         """Return the fields every event carries; gives out the next seq."""
         return self.describer.head(process, tid, time_ns, self.comms.get(tid))
+
+    def interrupt(self, task: Task) -> None:
+        """Ask a task to stop.  Whatever stop comes first is the answer, so all come to us."""
+        task.interrupted = True
+        self.pump.manual.add(task.tid)
+        kernel.interrupt(task.tid)
+
+    def back_to_pump(self, task: Task) -> None:
+        """Let the pump handle a task's syscall stops again, unless it is to wait or to leave."""
+        process = self.processes.get(task.tgid)
+        if process is not None and process.owners and not process.held:
+            self.pump.manual.discard(task.tid)
 
     def resume(self, tid: int, resume: Resume, signo: int = 0) -> None:
         """Carry out what the state machine decided."""

@@ -109,7 +109,7 @@ class Teller:
             self._blind(process, back, "io_uring", "what is submitted to the ring is no call")
         if name == "ptrace":
             self._blind(process, back, "ptrace", "the program is itself a tracer")
-        if name in ("clone", "clone3") and clone_flags(entry) & CLONE_UNTRACED:
+        if (clone_flags(entry) or 0) & CLONE_UNTRACED:
             self._blind(process, back, "untraced child", f"task {back.ret} escapes tracing")
 
     def _blind(self, process: Process, back: Call, what: str, detail: str) -> None:

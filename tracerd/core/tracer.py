@@ -20,7 +20,7 @@ from tracerd import errors
 from tracerd.core import kernel, procfs
 from tracerd.core.actions import Actions
 from tracerd.core.attaching import Attacher
-from tracerd.core.calls import CLONE_THREAD, CLONES, NOT_RESTARTED, clone_flags
+from tracerd.core.calls import CLONE_THREAD, NOT_RESTARTED, clone_flags
 from tracerd.core.commands import (
     Answer,
     AttachCommand,
@@ -43,7 +43,16 @@ from tracerd.core.pump import Stop as StopRecord
 from tracerd.core.scene import Scene
 from tracerd.core.telling import Teller
 from tracerd.core.tracee import Process
-from tracerd.core.tracker import Decision, Ended, Executed, Made, Observation, Signalled, State
+from tracerd.core.tracker import (
+    Decision,
+    Ended,
+    Executed,
+    Made,
+    Observation,
+    Signalled,
+    State,
+    Task,
+)
 from tracerd.core.wait_status import MAKERS, Kind, WaitStatus, classify
 
 log = logging.getLogger("tracerd.tracer")
@@ -152,7 +161,7 @@ class Tracer:
         if scene.items:
             items, scene.items = scene.items, []
             self._publish(items)
-        if scene.gate.closed:
+        if scene.gate.closed or scene.statistics.held:
             self._holder.hold_covered()
 
     # --- stops --------------------------------------------------------------------------------
@@ -164,11 +173,11 @@ class Tracer:
             return
         task = self._scene.tracker.tasks.get(tid)
         if task is not None:
-            syscall = status.kind is Kind.SYSCALL
-            if syscall and not task.leaving and self._holder.keep_or_handle(tid):
+            if status.kind is Kind.SYSCALL and self._on_manual_call(task):
                 return
-            if task.interrupted and (syscall or status.kind is Kind.INTERRUPT):
+            if task.interrupted and status.kind is Kind.INTERRUPT:
                 _undo_interrupt(tid)
+            self._scene.back_to_pump(task)
         message = child_tgid = 0
         if status.kind in MAKERS or status.kind is Kind.EXEC:
             message = kernel.event_message(tid)
@@ -176,6 +185,28 @@ class Tracer:
                 child_tgid = self._tgid_of_child(tid, task.tgid, message)
         decision = self._scene.tracker.feed(Observation(tid, status, message, child_tgid))
         self._carry_out(tid, status, decision, record.when_ns + self._scene.offset)
+
+    def _on_manual_call(self, task: Task) -> bool:
+        """Deal with a syscall stop the pump left to us; False: it is the task's last with us.
+
+        While our interrupt is outstanding, a call that is entered ends at once with EINTR.  So a
+        task is neither detached nor given back to the pump before that has been undone.
+        """
+        tid, pump = task.tid, self._scene.pump
+        if not task.interrupted:
+            return not task.leaving and self._holder.keep_or_handle(tid)
+        if isinstance(kernel.syscall_info(tid), kernel.Entry):
+            self._holder.let_on(task)
+            return True
+        undone = _undo_interrupt(tid)
+        if task.leaving:
+            return False
+        task.interrupted = False
+        self._scene.back_to_pump(task)
+        if undone:
+            pump.skip(tid)
+            return True
+        return self._holder.keep_or_handle(tid)
 
     def _on_doorbell(self, status: WaitStatus) -> None:
         if status.ended:
@@ -206,8 +237,9 @@ class Tracer:
     def _tgid_of_child(self, tid: int, tgid: int, child: int) -> int:
         """Return the process of a new task: its maker's for a thread, else its own."""
         entry = self._scene.entries.get(tid)
-        if entry is not None and entry.action.syscall.name in CLONES:
-            return tgid if clone_flags(entry) & CLONE_THREAD else child
+        flags = None if entry is None else clone_flags(entry)
+        if flags is not None:
+            return tgid if flags & CLONE_THREAD else child
         return tgid if os.path.exists(f"/proc/{tgid}/task/{child}") else child
 
     def _adopt(self, dead: Process, time_ns: int) -> None:
@@ -263,8 +295,7 @@ class Tracer:
                 if task.state is not State.RUNNING or task.leaving:
                     continue
                 if not task.interrupted:
-                    task.interrupted = True
-                    kernel.interrupt(tid)
+                    scene.interrupt(task)
                 if not task.vforking:
                     waiting.add(tid)
         if waiting:
@@ -302,14 +333,15 @@ class Tracer:
         self._attacher.release_all(command.why)
 
 
-def _undo_interrupt(tid: int) -> None:
+def _undo_interrupt(tid: int) -> bool:
     """Spare the program the EINTR that our own interrupt made (see calls.NOT_RESTARTED).
 
     A signal that waits to be delivered would have made it anyway.
     """
     number = kernel.interrupted_call(tid)
     if number is None or number not in NOT_RESTARTED:
-        return
+        return False
     status = procfs.status(tid)
-    if status is not None and not (status.pending | status.shared_pending) & ~status.blocked:
-        kernel.rewind(tid)
+    if status is None or (status.pending | status.shared_pending) & ~status.blocked:
+        return False
+    return kernel.rewind(tid)
