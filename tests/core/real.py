@@ -151,8 +151,9 @@ class Program:
             text=True,
         )
         self.stdout = self._shell.stdout
-        self.pid = int(self.stdout.readline())
-        assert self.stdout.readline() == "READY\n"
+        first = {self.stdout.readline(), self.stdout.readline()}  # in either order
+        assert "READY\n" in first
+        self.pid = int((first - {"READY\n"}).pop())
 
     def send(self, signo):
         os.kill(self.pid, signo)

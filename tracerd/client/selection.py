@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from tracerd.protocol.messages import Filter, Match, Subscribe
+from tracerd.protocol.text import shown
 
-Texts: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+Text: TypeAlias = str | bytes | os.PathLike[str]
+Texts: TypeAlias = Text | Iterable[Text]
 Numbers: TypeAlias = int | str | Iterable[int | str]
 """Process or user ids; as text only to be excluded (`"!4321"`)."""
 
@@ -74,15 +76,20 @@ def filter_of(stated: Mapping[str, Any]) -> Filter:
     for name, given in fields.items():
         for value in _several(given):
             negative = isinstance(value, str) and value.startswith("!")
-            plain = cast("str", value)[1:] if negative else value
+            plain = value[1:] if negative else value
             target = excluded if negative else made
-            getattr(target, name).append(int(plain) if name in NUMERIC else os.fspath(plain))
+            getattr(target, name).append(int(plain) if name in NUMERIC else _text(plain))
     if excluded != Match():
         made.not_ = excluded
     return made
 
 
+def _text(value: str | bytes | os.PathLike[str]) -> str:
+    r"""Return text as events have it: a byte that is not UTF-8 is shown as `\xNN`."""
+    return shown(os.fsencode(value))
+
+
 def _several(given: Any) -> Iterable[Any]:
-    if isinstance(given, str | int | os.PathLike):
+    if isinstance(given, str | bytes | int | os.PathLike):
         return (given,)
     return cast("Iterable[Any]", given)

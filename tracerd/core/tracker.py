@@ -63,8 +63,6 @@ class Task:
     """We sent PTRACE_INTERRUPT and no stop has come since."""
     vforking: bool = False
     """Waits in vfork: it cannot stop before its child execs or ends."""
-    adopted: bool = False
-    """Taken in without its maker's event, which may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +183,8 @@ class Tracker:
         self.tasks: dict[int, Task] = {}
         self._ended_early: dict[int, WaitStatus] = {}
         """Ends of tasks that their makers have not told of yet."""
+        self._adopted: set[int] = set()
+        """Taken in without their makers' events, which may still come, even after their end."""
 
     def seized(self, tid: int, tgid: int) -> Task:
         """Note a task that was attached to and asked to stop."""
@@ -283,9 +283,12 @@ class Tracker:
         if early is not None:
             ended = Ended(child, tgid, early, process=not thread)
             return Decision(Resume.HOLD, (made, ended))
-        known = self.tasks.get(child)
-        if known is not None and known.adopted:
+        if child in self._adopted:
+            self._adopted.discard(child)
             return Decision(Resume.HOLD)
+        if adopted:
+            self._adopted.add(child)
+        known = self.tasks.get(child)
         if known is None or known.state is not State.PARKED:
             facts: tuple[Fact, ...] = (made,)
             if known is not None:
@@ -294,7 +297,6 @@ class Tracker:
             return Decision(Resume.HOLD, facts)
         known.tgid = tgid
         known.leaving = leaving
-        known.adopted = adopted
         known.state = State.RUNNING
         let_go = self._go(known, Resume.RUN, ())
         return Decision(
@@ -312,6 +314,7 @@ class Tracker:
         if seen.status.ended:
             self._ended_early[seen.tid] = seen.status
             return GONE
+        self._adopted.discard(seen.tid)  # another task by now
         self.tasks[seen.tid] = Task(seen.tid, 0, State.PARKED)
         if seen.status.kind in (Kind.INTERRUPT, Kind.GROUP_STOP):
             return Decision(Resume.HOLD)

@@ -63,7 +63,9 @@ class TracedCommand:
             if self.child.poll() is not None:
                 self._stop_too()
         elif self.child.status is not None:
-            if number != signal.SIGTSTP:
+            if number == signal.SIGTSTP:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            else:
                 self.subscription.close()
         elif number == signal.SIGTERM:
             self.child.signal(number)

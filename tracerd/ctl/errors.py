@@ -38,7 +38,8 @@ def exit_code(error: Exception) -> int:
 def complain(problem: object) -> None:
     """Tell on standard error what is wrong; control characters in it do no harm."""
     text = _option(problem) if isinstance(problem, InvalidFilter) else str(problem)
-    print(f"tracerctl: {escape(text)}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        print(f"tracerctl: {escape(text)}", file=sys.stderr, flush=True)
 
 
 def _option(error: InvalidFilter) -> str:

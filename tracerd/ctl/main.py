@@ -53,8 +53,11 @@ class Verb(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run tracerctl; return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    _fill_standard_descriptors()
     try:
-        return _main(words)
+        code = _main(words)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough.  What is still buffered must not complain at
         # interpreter exit.
@@ -62,6 +65,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _fill_standard_descriptors() -> None:
+    """Open what is closed of 0, 1 and 2, or a socket of ours would be taken for it.
+
+    Close-on-exec: a traced program finds them closed, as we did.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _main(words: list[str]) -> int:

@@ -24,6 +24,8 @@ from tracerd.protocol.messages import Filter, Match, Subscribe
                 filters=[Filter(path=["/etc/**"], op=["read"], not_=Match(path=["/etc/ssl/"]))]
             ),
         ),
+        ({"path": b"/\xff"}, Subscribe(filters=[Filter(path=["/\\xff"])])),
+        ({"comm": ["!\udcff"]}, Subscribe(filters=[Filter(not_=Match(comm=["\\xff"]))])),
         ({"min_duration_ns": 5}, Subscribe(filters=[Filter(min_duration_ns=5)])),
         ({"filters": [Filter(uid=[1]), Filter()]}, Subscribe(filters=[Filter(uid=[1]), Filter()])),
         (

@@ -101,6 +101,15 @@ def test_an_adopted_child_is_not_told_twice():
     assert late == Decision(Resume.RUN)
 
 
+def test_an_adopted_child_that_is_gone_does_not_come_back():
+    tracker = running()
+    tracker.feed(Observation(11, INTERRUPT))
+    tracker.announce(10, 11, Kind.CLONE, 11, adopted=True)
+    tracker.feed(Observation(11, EXITED))
+    tracker.feed(Observation(10, WaitStatus(Kind.FORK), message=11, child_tgid=11))
+    assert set(tracker.tasks) == {10}
+
+
 def test_exec_by_a_thread_takes_the_leaders_tid():
     tracker = running()
     tracker.feed(Observation(10, WaitStatus(Kind.CLONE), message=12, child_tgid=10))

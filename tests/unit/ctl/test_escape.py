@@ -1,5 +1,7 @@
 """What a tracee named does no harm on a terminal, and cannot pass for something else."""
 
+import os
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -28,6 +30,7 @@ from tracerd.protocol.text import shown
         (shown(b"a\xffb"), r"a\xffb"),
         (r"a\xFFb", r"a\\xFFb"),
         ("\ud800", r"\xed\xa0\x80"),
+        (os.fsdecode(b"a\xffb"), r"a\xffb"),
     ],
 )
 def test_escape(text, expected):

@@ -214,6 +214,33 @@ def test_odd_names_go_through_every_output(ctl, tmp_path):
     assert all("path_b64" in entry for entry in shown)
 
 
+def test_odd_names_can_be_typed(ctl, tmp_path):
+    """As arguments of the command, and in filters."""
+    name = os.fsdecode(bytes(tmp_path) + b"/\xff")
+    for options in ([], ["--json"]):
+        done = ctl(
+            "files", *options, "--op", "write", "--path", name, "touch", name, tmp_path / "x"
+        )
+
+        assert done.returncode == 0
+        assert "/\\xff" in done.stderr if not options else json.loads(done.stderr)["command"][1]
+        assert f"{tmp_path}/x" not in done.stderr or options
+
+
+def test_closed_descriptors_stay_closed(ctl, tmp_path):
+    """A socket of ours must not become the program's input, nor its errors go to the daemon."""
+    look = "for fd in 0 2; do [ -e /proc/$$/fd/$fd ] || echo $fd; done > closed"
+    done = ctl(
+        *("run", "-o", tmp_path / "log", "sh", "-c", look),
+        capture_output=False,
+        preexec_fn=lambda: os.closerange(0, 3),
+    )
+
+    assert done.returncode == 0
+    assert (tmp_path / "closed").read_text() == "0\n2\n"
+    assert "exited with 0" in (tmp_path / "log").read_text()
+
+
 def test_signals_reach_the_program(ctl):
     """whatfiles swallows them."""
     caught = ctl("files", "--", "sh", "-c", "trap 'exit 9' USR1; kill -USR1 $$; exit 1")

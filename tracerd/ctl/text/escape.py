@@ -26,6 +26,8 @@ def _one(char: str, following: str) -> str:
     if ord(char) < 0x80:
         # Three digits only where a digit follows, or the two would read as one escape.
         return f"\\{ord(char):03o}" if following in _OCTAL else f"\\{ord(char):o}"
+    if 0xDC80 <= ord(char) <= 0xDCFF:  # a byte of a command line that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
     # Unprintable beyond ASCII: C1 controls, bidirectional overrides, line separators, surrogates.
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
 

@@ -34,6 +34,7 @@ from tracerd.ctl.output import STDERR, STDOUT, Output
 from tracerd.ctl.processes import attached, process_id
 from tracerd.ctl.session import session
 from tracerd.protocol.events import Event
+from tracerd.protocol.text import shown
 
 if TYPE_CHECKING:
     import argparse
@@ -131,7 +132,8 @@ def _command(
         status = command.finish()
     code = os.waitstatus_to_exitcode(status)
     if not (report.empty and code in {NOT_FOUND, NOT_EXECUTABLE}):
-        report.close(command=arguments.command, exit=code)
+        command_line = [shown(os.fsencode(word)) for word in arguments.command]
+        report.close(command=command_line, exit=code)
     return status, bool(report.reason)
 
 
