@@ -35,8 +35,13 @@ def unhex(text):
 
 
 def read(text):
-    """Return the completed calls of a trace, in order of completion."""
+    """Return the completed calls of a trace, in order of completion.
+
+    strace remembers a task's name for too long at times (an `as` that gcc spawned stays `gcc`),
+    so from its first execve on, a task has the name the kernel gave it then.
+    """
     pending = {}
+    renamed = {}
     lines = []
     for raw in text.splitlines():
         found = LINE.match(raw)
@@ -57,6 +62,8 @@ def read(text):
         strings = tuple(unhex(m[1]) for m in STRING.finditer(call["args"]))
         outcome = result[1] if result[0] == "-1" else result[0].split("<")[0]
         name = call["name"]
-        comm = unhex(found["comm"]).decode()
+        if name in ("execve", "execveat") and outcome == "0":
+            renamed[pid] = strings[0].rpartition(b"/")[2][:15].decode()
+        comm = renamed.get(pid) or unhex(found["comm"]).decode()
         lines.append(Line(comm, name, paths(name, strings), outcome))
     return lines

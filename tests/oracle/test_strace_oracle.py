@@ -31,6 +31,7 @@ TRACERCTL = [sys.executable, "-m", "tracerd.ctl"]
 MASKS = [
     (re.compile(rb"/cc[A-Za-z0-9]{6}\b"), b"/ccXXXXXX"),
     (re.compile(rb"(tmp_(?:obj|pack|idx|rev)_)[A-Za-z0-9]{6}"), rb"\1XXXXXX"),
+    (re.compile(rb"/\.git/t[A-Za-z0-9]{6}$"), b"/.git/tXXXXXX"),
     (re.compile(rb"/proc/\d+"), b"/proc/PID"),
     (re.compile(rb"\.\d{4,}"), b".PID"),
     (re.compile(rb"/(Gm|GM|sort)[A-Za-z0-9]{6}\b"), rb"/\1XXXXXX"),
@@ -77,6 +78,10 @@ def by_strace(command, cwd, tmp_path):
 
 def raw_paths(event):
     """The path arguments of an event, as bytes, once each, in order."""
+    if event["syscall"] == "getcwd":  # a path that the kernel returns
+        return (event["args"]["buf"].encode(),) if "errno" not in event else ()
+    if event["args"].get("filename") == "":  # AT_EMPTY_PATH, of a pipe perhaps
+        return (b"",)
     seen = {}
     for access in event.get("files", ()):
         if access.get("implied") or "raw" not in access:

@@ -75,13 +75,19 @@ class Actions:
         interest, name = self.interest, syscall.name
         tell_enter = interest.enter is None or name in interest.enter
         tell_exit = interest.exit is None or name in interest.exit
-        if not tell_enter and not tell_exit and name not in STATE_CALLS:
+        foreign = syscall.abi != "x86_64"
+        if not (tell_enter or tell_exit or foreign or name in STATE_CALLS):
             return None
         plan = plan_for(syscall)
+        enter = [self._limited(capture) for capture in plan.enter]
+        envp = syscall.index.get("envp", -1)
+        if envp >= 0 and not interest.envp:
+            at = plan.arg_enter[envp]
+            enter[at] = enter[at]._replace(limit=0)  # read nothing
         return Action(
             syscall,
             plan,
-            tuple([self._limited(capture) for capture in plan.enter]),
+            tuple(enter),
             tuple([self._limited(capture) for capture in plan.exit]),
             tell_enter,
             tell_exit,

@@ -133,7 +133,7 @@ class Capturer:
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
         address = args[capture.a]
-        if address == 0:
+        if address == 0 or capture.limit == 0:
             return None
         items: list[bytes] = []
         left = capture.limit
@@ -217,7 +217,7 @@ class Capturer:
     def _present(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
-        flags = args[capture.c]
+        flags = args[capture.c] if capture.c >= 0 else O_CREAT
         if not flags & O_CREAT or flags & O_EXCL:
             return None
         path, whole = self._memory.cstring(tid, space, args[capture.b], PATH_MAX)

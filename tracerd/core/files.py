@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from tracerd.core.capture import as_int
 from tracerd.core.paths import Place, of_link, resolve, seen_from
 from tracerd.core.pump import Call
-from tracerd.core.syscalls.model import Arg, Captured, OpenedFile
+from tracerd.core.syscalls.model import Arg, Captured, Cut, OpenedFile
 from tracerd.core.tracee import Process
 from tracerd.protocol.events import Created, FileAccess
 from tracerd.protocol.text import exact, shown
@@ -19,6 +20,13 @@ AT_EMPTY_PATH = 0x1000
 CREAT_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 MAP_SHARED, MAP_SHARED_VALIDATE = 1, 3
 PROT_WRITE = 2
+
+NAMELESS: dict[str, Callable[[int], tuple[str, ...]]] = {
+    "open_by_handle_at": lambda flags: open_ops(flags, None),
+    "memfd_create": lambda _: ("create",),
+    "memfd_secret": lambda _: ("create",),
+}
+"""Calls that name no file but return one, with what they do to it, by their flags."""
 
 ACCESS_MODES: dict[int, tuple[str, ...]] = {
     0: ("read",),
@@ -39,6 +47,7 @@ def open_flags(entry: Call) -> int:
     if how is not None:
         at = entry.action.plan.arg_enter[how]
         data = entry.captured[at] if at >= 0 else None
+        data = data.data if isinstance(data, Cut) else data
         if isinstance(data, bytes):
             return int.from_bytes(data[:8], "little")
     return 0
@@ -89,7 +98,7 @@ def entries(process: Process, entry: Call, back: Call | None) -> list[FileAccess
             place = resolve(raw, base, process.root, empty=_empty(entry, arg))
             if arg.op == "open":
                 found += _opened(process, entry, back, place, failed=failed)
-            else:
+            elif place.raw or place.unresolved or place.path.startswith(b"/"):
                 found.append(_access(process, place, arg.op))
         elif arg.kind == "sockaddr":
             place_or_none = _socket(raw)
@@ -97,7 +106,7 @@ def entries(process: Process, entry: Call, back: Call | None) -> list[FileAccess
                 found.append(_access(process, place_or_none, arg.op))
         elif position in plan.links:
             found += _descriptor(process, entry, position, arg.op)
-    if syscall.level and not any(a.op for a in syscall.args):
+    if syscall.name in NAMELESS:
         found += _returned(process, entry, back)
     return found
 
@@ -147,8 +156,10 @@ def _returned(process: Process, entry: Call, back: Call | None) -> list[FileAcce
     answer = _kernel_answer(process, entry, back)
     if "real" not in answer:
         return []
-    op = "create" if entry.action.syscall.name.startswith("memfd") else "read"
-    return [FileAccess(path=answer["real"], op=op, **answer)]
+    return [
+        FileAccess(path=answer["real"], op=op, **answer)
+        for op in NAMELESS[entry.action.syscall.name](open_flags(entry))
+    ]
 
 
 def _descriptor(process: Process, entry: Call, position: int, op: str) -> list[FileAccess]:

@@ -70,6 +70,8 @@ class Teller:
         process = scene.processes[task.tgid]
         time_ns = call.when_ns + scene.offset
         comm = scene.comms.get(tid, "")
+        if call.abi != "x86_64":
+            self._blind(process, call, "foreign calls", f"{call.abi} calls are not decoded")
         if call.entering:
             scene.entries[tid] = call
             if call.action.tell_enter and not process.hidden and scene.wants("syscall_enter"):

@@ -34,15 +34,11 @@ class PrivateDaemon:
     def __enter__(self) -> Self:
         self._directory = _directory()
         self.path = os.path.join(self._directory, "tracerd.sock")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(self.path)
-            listener.listen()
-            reader, self._writer = os.pipe()
-            self.pid = os.fork()
-            if self.pid == 0:
-                _become_daemon(listener.fileno(), reader)
-            os.close(reader)
-        # Only the daemon listens now: if it dies, so do our connections.
+        try:
+            self.pid, self._writer = _start(self.path)
+        except BaseException:
+            self.hide()
+            raise
         return self
 
     def hide(self) -> None:
@@ -71,6 +67,20 @@ class PrivateDaemon:
                 return
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+
+
+def _start(path: str) -> tuple[int, int]:
+    """Start a daemon that listens at `path`; return its pid and the pipe that keeps it going."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen()
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _become_daemon(listener.fileno(), reader)
+        os.close(reader)
+    # Only the daemon listens now: if it dies, so do our connections.
+    return pid, writer
 
 
 def _directory() -> str:

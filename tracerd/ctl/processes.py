@@ -29,7 +29,7 @@ class AttachedProcesses:
         self.detached = False
         """Whether it was us who ended the trace."""
         self._client = session.client
-        self._pids = pids
+        self.pids = pids
         self._ends: dict[int, SyncSubscription] = {}
 
     def expect(self, end: SyncSubscription) -> None:
@@ -46,7 +46,7 @@ class AttachedProcesses:
     def detach(self) -> None:
         """Let the processes go; they have left trace on return."""
         self.detached = True
-        for pid in self._pids:
+        for pid in self.pids:
             with contextlib.suppress(NotTraced):
                 self._client.detach(pid)
 

@@ -59,8 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             complain(error)
             code = exit_code(error)
             return code if code == UsageError.exit_code else OWN_FAILURE
-    code = end_as(status)
-    return OWN_FAILURE if failed else code
+    return OWN_FAILURE if failed else end_as(status)
 
 
 def _run(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from tracerd.ctl.processes import AttachedProcesses
+    from tracerd.ctl.wakeup import Wakeup
+
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -46,22 +49,24 @@ def run(arguments: argparse.Namespace) -> int:
         shared = {"tree": roots, "overflow": arguments.overflow}
         return {**selected, **shared, **display.options(arguments)}
 
-    who = ", ".join(map(str, pids))
-    with (
-        Output.open(arguments.output, STDOUT) as output,
-        session(arguments) as opened,
-        attached(opened, pids, options) as (processes, wakeup),
-    ):
+    with Output.open(arguments.output, STDOUT) as output, session(arguments) as opened:
         shown = Display(output, arguments, opened.client)
-        try:
-            for batch in processes.batches(wakeup, output.fd):
-                shown.show(batch)
-        except ConnectionLost as error:
-            complain(f"{gone(error)}; {who} runs on untraced")
-            return 1
-        if processes.detached:
-            complain(f"detached from {who}")
-        elif processes.subscription.end in ENDINGS:
-            complain(f"{ENDINGS[processes.subscription.end]}; {who} runs on untraced")
-            return 1
+        with attached(opened, pids, options) as (processes, wakeup):
+            return _show(processes, wakeup, shown, output)
+
+
+def _show(processes: AttachedProcesses, wakeup: Wakeup, shown: Display, output: Output) -> int:
+    """Show events to the end; say why it came, and return the exit code."""
+    who = ", ".join(map(str, processes.pids))
+    try:
+        for batch in processes.batches(wakeup, output.fd):
+            shown.show(batch)
+    except ConnectionLost as error:
+        complain(f"{gone(error)}; {who} runs on untraced")
+        return 1
+    if processes.detached:
+        complain(f"detached from {who}")
+    elif processes.subscription.end in ENDINGS:
+        complain(f"{ENDINGS[processes.subscription.end]}; {who} runs on untraced")
+        return 1
     return 0
