@@ -56,6 +56,14 @@ class SetInterest:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpireInterest:
+    """Answer every SetInterest now, though some task cannot stop (a dead network file system).
+
+    It is switched over when it does stop.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Recheck:
     """The gate may have opened: resume the held tracees it no longer covers."""
 
@@ -82,6 +90,7 @@ Command: TypeAlias = (
     | ExpireAttach
     | ReleaseCommand
     | SetInterest
+    | ExpireInterest
     | Recheck
     | Snapshot
     | Barrier

@@ -27,6 +27,7 @@ from tracerd.core.commands import (
     Barrier,
     Command,
     ExpireAttach,
+    ExpireInterest,
     Gate,
     Publish,
     Recheck,
@@ -85,6 +86,7 @@ class Tracer:
             ExpireAttach: self._attacher.expire,
             ReleaseCommand: self._attacher.release,
             SetInterest: self._set_interest,
+            ExpireInterest: self._expire_interest,
             Recheck: self._holder.recheck,
             Snapshot: self._snapshot,
             Barrier: self._barrier,
@@ -314,6 +316,12 @@ class Tracer:
             if not tids:
                 self._switching.remove(change)
                 answer(None)
+
+    def _expire_interest(self, _command: ExpireInterest, answer: Answer) -> None:
+        for _, waiting in self._switching:
+            waiting(None)
+        self._switching.clear()
+        answer(None)
 
     def _snapshot(self, _command: Snapshot, answer: Answer) -> None:
         processes = [p for p in self._scene.processes.values() if not p.hidden]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from tracerd import errors
-from tracerd.core.commands import Barrier, Recheck, SetInterest, TargetEnded
+from tracerd.core.commands import Barrier, ExpireInterest, Recheck, SetInterest, TargetEnded
 from tracerd.protocol.filters import compile_filters, union
 from tracerd.server.bridge import BATCH_ENTRIES, Finish
 from tracerd.server.log import Log
@@ -36,6 +36,10 @@ LINGER_S: Final = 0.001
 """After a batch the hub sleeps so long before it looks for the next: what comes meanwhile goes
 over in one piece.  Waking the trio loop for each round of the tracer would cost the tracees
 three times as much, for they wait for the GIL."""
+
+
+PATIENCE_S: Final = 1.0
+"""For tasks to stop that ran without syscall stops: one that cannot keeps nobody waiting longer."""
 
 
 class Hub:
@@ -215,7 +219,12 @@ class Hub:
         Changes may overtake each other on the way back (a tracee can be slow to stop), so
         `then` must not rely on which subscriptions others have added meanwhile.
         """
-        return await self._tracing.ask(SetInterest(self._interest()), lambda _: then())
+        return await self._tracing.ask(
+            SetInterest(self._interest()),
+            lambda _: then(),
+            patience_s=PATIENCE_S,
+            impatient=lambda: self._tracing.tell(ExpireInterest()),
+        )
 
     def _interest(self) -> Interest:
         return union(

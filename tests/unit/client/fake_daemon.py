@@ -54,8 +54,9 @@ class FakeStream:
         self.drop()
 
     def drop(self):
-        """End the connection without a word."""
-        self.socket.shutdown(socket.SHUT_RDWR)
+        """End the connection without a word, unless the subscriber has done so already."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class FakeDaemon:

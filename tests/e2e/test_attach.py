@@ -1,0 +1,330 @@
+"""`tracerctl attach`, `detach`, `list`, `status`: what the kernel says afterwards, and who may."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+NOBODY = 65534
+SOMEBODY = 65533
+"""Two users without privilege; neither needs an entry in the password file."""
+
+FORKER = """
+import subprocess, sys, threading
+for _ in range(4):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+print("ready", flush=True)
+for line in sys.stdin:
+    if line == "child\\n":
+        print(subprocess.Popen(["sleep", "600"]).pid, flush=True)
+    elif line == "thread\\n":
+        made = threading.Thread(target=threading.Event().wait, daemon=True)
+        made.start()
+        print(made.native_id, flush=True)
+    else:
+        print(open("/etc/hostname").read() and "read", flush=True)
+"""
+"""A process of five threads that makes a child, a thread or a call when it is told to."""
+
+
+class Target:
+    """A process that does as it is told."""
+
+    def __init__(self, processes, **popen):
+        self.process = processes.start(
+            [sys.executable, "-ISc", FORKER],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/", **popen,
+        )  # fmt: skip
+        self.pid = self.process.pid
+        assert self.process.stdout.readline() == "ready\n"
+
+    def tell(self, word):
+        """Have it do `word`; return what it answers once that is done."""
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0
+
+
+@pytest.fixture
+def target(processes):
+    return Target(processes)
+
+
+@pytest.fixture
+def shared(processes, until):
+    """The socket of a daemon that every user can reach."""
+    with tempfile.TemporaryDirectory(prefix="tracerd-test-") as directory:
+        os.chmod(directory, 0o711)
+        path = f"{directory}/sock"
+        daemon = processes.start(
+            [sys.executable, "-m", "tracerd", "--socket", path, "--log-level", "warning"]
+        )
+        until(lambda: os.path.exists(path))
+        yield path
+        daemon.terminate()
+        assert daemon.wait(20) == 0
+
+
+def threads(pid):
+    return sorted(map(int, os.listdir(f"/proc/{pid}/task")))
+
+
+def states(pid):
+    """The state of each thread, and where in the kernel it waits."""
+    found = {}
+    for tid in threads(pid):
+        stat = Path(f"/proc/{pid}/task/{tid}/stat").read_text().rpartition(")")[2].split()
+        found[tid] = stat[0], Path(f"/proc/{pid}/task/{tid}/wchan").read_text()
+    return found
+
+
+def settled(pid, until):
+    """Wait until all threads sleep; return their states."""
+    until(lambda: all(state in "ST" for state, _ in states(pid).values()))
+    return states(pid)
+
+
+def listed(tracerctl, socket):
+    done = tracerctl("list", "--json", socket=socket)
+    assert (done.returncode, done.stderr) == (0, "")
+    return {each["pid"]: each for each in json.loads(done.stdout)["processes"]}
+
+
+def status(tracerctl, socket):
+    done = tracerctl("status", "--json", socket=socket)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_attach_returns_when_every_thread_is_traced_by_the_daemon(
+    daemon, tracerctl, tracer_of, target
+):
+    before = threads(target.pid)
+    assert len(before) == 5
+
+    done = tracerctl("attach", target.pid, socket=daemon.socket)
+
+    tracers = {tracer_of(tid) for tid in threads(target.pid)}
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0, f"attached {target.pid} (5 threads)\n", "",
+    )  # fmt: skip
+    [tracer] = tracers
+    assert tracer in threads(daemon.pid)
+    assert threads(target.pid) == before
+
+
+def test_children_and_threads_made_later_are_traced_and_let_go_with_it(
+    daemon, tracerctl, tracer_of, target, until
+):
+    before = settled(target.pid, until)
+    tracerctl("attach", target.pid, socket=daemon.socket)
+
+    child = int(target.tell("child"))
+    thread = int(target.tell("thread"))
+
+    found = listed(tracerctl, daemon.socket)
+    assert found.keys() == {target.pid, child}
+    assert sorted(found[target.pid]["threads"]) == threads(target.pid)
+    assert thread in found[target.pid]["threads"]
+    assert found[child]["threads"] == [child]
+    assert found[child]["roots"] == found[target.pid]["roots"] == [target.pid]
+    assert found[child]["ppid"] == target.pid
+    assert found[child]["comm"] == "sleep"
+    assert found[child]["exe"] == os.path.realpath(f"/proc/{child}/exe")
+    assert {one["state"] for one in found.values()} == {"running"}
+    for pid, one in found.items():
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        assert one["start"] == int(stat[19])
+        assert one["uid"] == 0
+    tracers = {tracer_of(tid) for tid in (*threads(target.pid), child)}
+    assert len(tracers) == 1
+    assert tracers <= set(threads(daemon.pid))
+
+    done = tracerctl("detach", target.pid, socket=daemon.socket)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"detached {target.pid}\n", "")
+    assert {tracer_of(tid) for tid in (*threads(target.pid), child)} == {0}
+    assert listed(tracerctl, daemon.socket) == {}
+    after = settled(target.pid, until)
+    assert {tid: after[tid] for tid in before} == before
+    assert target.tell("call") == "read"
+    assert settled(child, until)[child][0] == "S"
+
+
+def test_a_stopped_process_stays_stopped(daemon, tracerctl, tracer_of, target, until):
+    os.kill(target.pid, signal.SIGSTOP)
+    until(lambda: {state for state, _ in states(target.pid).values()} == {"T"})
+
+    assert tracerctl("attach", target.pid, socket=daemon.socket).returncode == 0
+    assert listed(tracerctl, daemon.socket)[target.pid]["state"] == "stopped"
+    assert tracerctl("detach", target.pid, socket=daemon.socket).returncode == 0
+
+    assert tracer_of(target.pid) == 0
+    until(lambda: {state for state, _ in states(target.pid).values()} == {"T"})
+    os.kill(target.pid, signal.SIGCONT)
+    assert target.tell("call") == "read"
+
+
+def test_list_and_status_for_people(daemon, tracerctl, target):
+    nothing = tracerctl("list", socket=daemon.socket)
+    assert (nothing.returncode, nothing.stdout) == (0, "no process is under trace\n")
+    tracerctl("attach", target.pid, socket=daemon.socket)
+    child = int(target.tell("child"))
+
+    head, *rows = tracerctl("list", socket=daemon.socket).stdout.splitlines()
+
+    assert head.split() == [
+        *("PID", "PPID", "UID", "THREADS", "STATE", "COMMAND", "PROGRAM"),
+        *("ATTACHED", "BY", "WAY", "OF"),
+    ]
+    python, sleep = (os.path.realpath(f"/proc/{pid}/exe") for pid in (target.pid, child))
+    comm = Path(f"/proc/{target.pid}/comm").read_text().strip()
+    assert sorted(row.split() for row in rows) == sorted([
+        [str(target.pid), str(os.getpid()), "0", "5", "running", comm, python, "itself"],
+        [str(child), str(target.pid), "0", "1", "running", "sleep", sleep, str(target.pid)],
+    ])  # fmt: skip
+
+    lines = tracerctl("status", socket=daemon.socket).stdout.splitlines()
+    facts = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in lines)
+    assert facts["pid"] == str(daemon.pid)
+    assert facts["traced"] == "2 processes, 6 threads"
+    assert facts["anomalies"] == "0"
+    assert facts["connections"] == "1"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", facts["up"])
+
+
+def test_status_in_json_and_its_account_of_a_watcher(daemon, tracerctl, target, until):
+    tracerctl("attach", target.pid, socket=daemon.socket)
+    target.tell("child")
+    found = status(tracerctl, daemon.socket)
+    assert found["pid"] == daemon.pid
+    assert (found["processes"], found["tracees"], found["held"]) == (2, 6, 0)
+    assert (found["anomalies"], found["subscriptions"], found["connections"]) == (0, [], 1)
+
+    watcher = tracerctl.start(
+        *("watch", "--json", "-e", "openat", "-P", "/etc/hostname", "-n", "2"),
+        socket=daemon.socket, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: status(tracerctl, daemon.socket)["subscriptions"])
+    target.tell("call")
+    first = json.loads(watcher.stdout.readline())
+
+    [one] = status(tracerctl, daemon.socket)["subscriptions"]
+    assert (one["pid"], one["uid"], one["overflow"]) == (watcher.pid, 0, "drop")
+    assert one["filters"] == [{"syscall": ["openat"], "path": ["/etc/hostname"]}]
+    assert (one["matched"], one["delivered"], one["queued"], one["lost"]) == (1, 1, 0, 0)
+    assert first["files"][0]["path"] == "/etc/hostname"
+    target.tell("call")
+    assert watcher.wait(20) == 0
+    assert len(watcher.stdout.readlines()) == 1
+
+
+def test_a_descendant_is_let_go_by_its_root_only(daemon, tracerctl, tracer_of, target):
+    tracerctl("attach", target.pid, socket=daemon.socket)
+    child = int(target.tell("child"))
+
+    done = tracerctl("detach", child, socket=daemon.socket)
+
+    assert (done.returncode, done.stdout) == (9, "")
+    assert done.stderr == (
+        f"tracerctl: process {child} is traced as a descendant of {target.pid}: detach that one\n"
+    )
+    assert tracer_of(child)
+
+
+def test_a_child_that_ended_is_forgotten(daemon, tracerctl, target, until):
+    tracerctl("attach", target.pid, socket=daemon.socket)
+    child = int(target.tell("child"))
+    assert child in listed(tracerctl, daemon.socket)
+
+    os.kill(child, signal.SIGKILL)
+
+    until(lambda: listed(tracerctl, daemon.socket).keys() == {target.pid})
+
+
+def as_user(uid):
+    return {"user": uid, "group": uid, "extra_groups": [], "cwd": "/"}
+
+
+def test_a_user_attaches_to_own_processes(shared, processes, tracerctl, tracer_of):
+    """Through root's daemon, which could do more."""
+    mine = Target(processes, **as_user_of_target(NOBODY))
+
+    done = tracerctl("attach", mine.pid, socket=shared, **as_user(NOBODY))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"attached {mine.pid} (5 threads)\n"
+    assert all(tracer_of(tid) for tid in threads(mine.pid))
+    done = tracerctl("detach", mine.pid, socket=shared, **as_user(NOBODY))
+    assert (done.returncode, done.stdout) == (0, f"detached {mine.pid}\n")
+    assert tracer_of(mine.pid) == 0
+
+
+def as_user_of_target(uid):
+    return {name: value for name, value in as_user(uid).items() if name != "cwd"}
+
+
+def test_users_see_events_of_their_own_processes_only(shared, processes, tracerctl, until):
+    """Even of one that another's filter names; and root sees all."""
+    owners = {uid: Target(processes, **as_user_of_target(uid)) for uid in (NOBODY, SOMEBODY, 0)}
+    pids = {uid: target.pid for uid, target in owners.items()}
+    assert tracerctl("attach", *pids.values(), socket=shared).returncode == 0
+    with contextlib.ExitStack() as stack:
+        watchers = {}
+        for uid in owners:
+            log = stack.enter_context(tempfile.TemporaryFile("w+"))
+            named = [f"--pid={pid}" for pid in pids.values()] if uid == SOMEBODY else []
+            options = {**as_user(uid), "stdout": log}
+            process = tracerctl.start(
+                "watch", "--json", *named, "--until", pids[0], socket=shared, **options
+            )
+            watchers[uid] = process, log
+        until(
+            lambda: {one["pid"] for one in status(tracerctl, shared)["subscriptions"]}
+            == {process.pid for process, _log in watchers.values()}
+        )
+        for target in owners.values():  # root's is the last: its end ends all the streams
+            assert target.tell("call") == "read"
+            target.end()
+        seen, hostname = {}, {}
+        for uid, (process, log) in watchers.items():
+            assert process.wait(20) == 0
+            log.seek(0)
+            events = [json.loads(line) for line in log]
+            assert not [event for event in events if event["type"] == "lost"]
+            seen[uid] = {event["pid"] for event in events}
+            hostname[uid] = [
+                event["pid"]
+                for event in events
+                if event["type"] == "syscall_exit"
+                and any(file["path"] == "/etc/hostname" for file in event["files"])
+                and event["syscall"] == "openat"
+            ]
+
+    assert seen == {NOBODY: {pids[NOBODY]}, SOMEBODY: {pids[SOMEBODY]}, 0: set(pids.values())}
+    assert hostname == {
+        NOBODY: [pids[NOBODY]], SOMEBODY: [pids[SOMEBODY]], 0: list(pids.values()),
+    }  # fmt: skip
+
+
+def test_users_list_and_detach_their_own_only(shared, processes, tracerctl, tracer_of):
+    owners = {uid: Target(processes, **as_user_of_target(uid)) for uid in (NOBODY, SOMEBODY)}
+    pids = {uid: target.pid for uid, target in owners.items()}
+    assert tracerctl("attach", *pids.values(), socket=shared).returncode == 0
+
+    done = tracerctl("list", "--json", socket=shared, **as_user(NOBODY))
+    assert [one["pid"] for one in json.loads(done.stdout)["processes"]] == [pids[NOBODY]]
+    done = tracerctl("detach", pids[SOMEBODY], socket=shared, **as_user(NOBODY))
+    assert done.returncode != 0
+    assert tracer_of(pids[SOMEBODY])
