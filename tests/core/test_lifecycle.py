@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import pytest
-from real import Program, until
+from real import EVERYTHING, LIFECYCLE, Program, until
 
 from tracerd import errors
 from tracerd.core import procfs
@@ -189,3 +189,25 @@ def test_a_stopped_tracer_refuses(tracing, sleeper):
     tracing.stop()
     with pytest.raises(errors.ShuttingDown):
         tracing.command(AttachCommand(sleeper.pid, 99))
+
+
+def test_the_path_of_an_exec_does_not_depend_on_what_else_is_seen(tracing, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\nexit 0\n")
+    script.chmod(0o755)
+    for interest in (EVERYTHING, LIFECYCLE):
+        tracing.interest(interest)
+        assert tracing.run("sh", "-c", f"/bin/true; cd {tmp_path}; ./script") == 0
+    paths = [e.path for e in tracing.of(Exec)]
+    expected = [paths[0], "/bin/true", f"{tmp_path}/./script"]
+    assert paths == expected * 2
+
+
+def test_both_values_of_a_pair(tracing):
+    code = "import os, socket; os.pipe(); socket.socketpair()"
+    assert tracing.run("python3", "-c", code) == 0
+    pipe = next(e for e in tracing.of(SyscallExit) if e.syscall == "pipe2")
+    pair = next(e for e in tracing.of(SyscallExit) if e.syscall == "socketpair")
+    assert pipe.rets == pipe.args["fildes"]
+    assert pair.rets == pair.args["usockvec"]
+    assert all(isinstance(fd, int) for fd in pipe.rets + pair.rets)

@@ -207,7 +207,7 @@ def tracee(processes):
 def files(tracerctl):
     """`files(*argv)`: the JSON document of `tracerctl files --json -- argv`; asserts it is whole.
 
-    The program's own output is in `document["stdout"]`, tracerctl's exit code in `document["rc"]`.
+    Beside it: `stdout`, `stderr` and `rc` of tracerctl, and with `-f` the `records`.
     """
 
     def report(*argv, options=(), **popen):
@@ -218,6 +218,8 @@ def files(tracerctl):
         assert document["complete"], document
         assert document["lost"] == document["unresolved"] == 0
         log.unlink()
+        records = [json.loads(line) for line in lines[:-1]]
+        document["records"] = records
         return {**document, "stdout": done.stdout, "stderr": done.stderr, "rc": done.returncode}
 
     return report

@@ -3,14 +3,11 @@
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from tracerd import errors
-
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -77,9 +74,7 @@ def test_the_asker_itself(daemon, tracerctl, processes):
 
 
 @pytest.mark.parametrize("verb", ["attach", "trace"])
-def test_a_process_that_strace_holds(
-    daemon, tracerctl, processes, sleeper, tracer_of, until, verb
-):
+def test_a_process_that_strace_holds(daemon, tracerctl, processes, sleeper, tracer_of, until, verb):
     strace = processes.start(["strace", "-o", "/dev/null", "-p", str(sleeper.pid)],
                              stderr=subprocess.DEVNULL)  # fmt: skip
     until(lambda: tracer_of(sleeper.pid))
@@ -90,27 +85,6 @@ def test_a_process_that_strace_holds(
     assert tracer_of(sleeper.pid) == strace.pid
     strace.terminate()
     strace.wait(20)
-
-
-@pytest.mark.parametrize("verb", ["attach", "trace", "files -p"])
-def test_another_users_process(processes, tracerctl, tracer_of, until, sleeper, verb):
-    with tempfile.TemporaryDirectory(prefix="tracerd-test-") as directory:
-        os.chmod(directory, 0o711)
-        path = f"{directory}/sock"
-        daemon = processes.start([sys.executable, "-m", "tracerd", "--socket", path,
-                                  "--log-level", "warning"])  # fmt: skip
-        until(lambda: os.path.exists(path))
-
-        done = tracerctl(
-            *verb.split(), sleeper.pid,
-            socket=path, user=NOBODY, group=NOBODY, extra_groups=[], cwd="/",
-        )  # fmt: skip
-
-        why = f"belongs to user root (uid 0), you are uid {NOBODY}"
-        refused(done, 4, f"not permitted to trace {sleeper.pid}: {why}")
-        assert tracer_of(sleeper.pid) == 0
-        daemon.terminate()
-        assert daemon.wait(20) == 0
 
 
 def test_detach_of_what_is_not_traced(daemon, tracerctl, sleeper):

@@ -27,8 +27,8 @@ from tracerd.protocol.text import shown
 RESTARTS = frozenset({512, 513, 514, 516})
 """ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK: never seen by the program."""
 FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
-PAIRS = frozenset({"pipe", "pipe2", "socketpair"})
-"""Calls that give two values, through memory on this architecture."""
+PAIRS = {"pipe": "fildes", "pipe2": "fildes", "socketpair": "usockvec"}
+"""Calls that give two values, through memory on this architecture, and the argument it is at."""
 KINDS: dict[Kind, str] = {Kind.FORK: "fork", Kind.VFORK: "vfork", Kind.CLONE: "clone"}
 
 
@@ -83,8 +83,8 @@ class Describer:
             exit_captured = back.captured
         args = decode_args(syscall, words, entry.captured, exit_captured)
         if syscall.name in PAIRS and back is not None and not back.failed:
-            pair = next((v for v in args.values() if isinstance(v, list) and len(v) == 2), None)
-            if pair is not None:
+            pair = args.get(PAIRS[syscall.name])
+            if isinstance(pair, list):
                 result["rets"] = pair
         found = files.entries(process, entry, back) if syscall.level else []
         if syscall.name in EXECS and back is not None and not back.failed:
@@ -177,10 +177,10 @@ class Describer:
         argv is read from the new image, which has just been given it.
         """
         path, b64, argv, whole = process.exe, None, None, True
+        place = files.executed(process, tid, entry)
+        if place is not None:
+            path, b64 = place.path, place.path_b64
         if entry is not None:
-            found = files.entries(process, entry, None)
-            if found and not found[0].unresolved:
-                path, b64 = found[0].path, found[0].path_b64
             for captured in entry.captured:
                 if isinstance(captured, Strings):
                     argv, whole = list(captured.items), captured.whole

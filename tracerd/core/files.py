@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from tracerd.core import procfs
 from tracerd.core.capture import as_int
 from tracerd.core.paths import Place, of_link, resolve, seen_from
 from tracerd.core.pump import Call
@@ -205,6 +206,20 @@ def _access(
     if place.truncated:
         details["truncated"] = True
     return FileAccess(path=shown(place.path), op=op, **details)
+
+
+def executed(process: Process, tid: int, entry: Call | None) -> FileAccess | None:
+    """Return what a successful exec executed, from the call if it was seen, else from AT_EXECFN."""
+    if entry is not None:
+        found = entries(process, entry, None)
+        if found and not found[0].unresolved:
+            return found[0]
+    name = procfs.execfn(tid)
+    if name is None:
+        return None
+    base = None if name.startswith(b"/") else procfs.link(f"/proc/{tid}/cwd")
+    place = resolve(name, base, process.root, empty=False)
+    return None if place.unresolved else _access(process, place, "exec")
 
 
 def implied(process: Process, path: bytes) -> FileAccess:

@@ -6,6 +6,8 @@ thread only.
 
 from __future__ import annotations
 
+import time
+
 from tracerd.core import procfs
 from tracerd.core.tracee import Process
 from tracerd.protocol.text import shown
@@ -62,6 +64,7 @@ def child_of(parent: Process, pid: int) -> Process:
         lineage=parent.lineage | {pid},
         owners=set(parent.owners),
         hidden=parent.hidden,
+        attached_ns=time.time_ns(),
     )
     found = procfs.stat(pid)
     if found is not None:

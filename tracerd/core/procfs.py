@@ -7,6 +7,7 @@ process (proc(5)).  Functions return None when the task is gone; a gone task is 
 from __future__ import annotations
 
 import os
+import struct
 from typing import NamedTuple
 
 PF_KTHREAD = 0x00200000
@@ -118,6 +119,24 @@ def cmdline(tid: int) -> list[bytes]:
 def environ(tid: int) -> list[bytes]:
     """Return the environment as it was given at exec."""
     return _strings(read(f"/proc/{tid}/environ"))
+
+
+AT_EXECFN = 31
+_PATH_MAX = 4096
+
+
+def execfn(tid: int) -> bytes | None:
+    """Return the path that was passed to execve, from the auxiliary vector (getauxval(3))."""
+    vector = read(f"/proc/{tid}/auxv") or b""
+    for kind, value in struct.iter_unpack("<QQ", vector[: len(vector) & ~15]):
+        if kind == AT_EXECFN:
+            try:
+                with open(f"/proc/{tid}/mem", "rb", buffering=0) as memory:
+                    memory.seek(value)
+                    return memory.read(_PATH_MAX).split(b"\0", 1)[0] or None
+            except (OSError, OverflowError, ValueError):
+                return None
+    return None
 
 
 def link(path: str) -> bytes | None:
