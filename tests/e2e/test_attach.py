@@ -47,7 +47,7 @@ exit 0
 """The like for any user: this interpreter may lie where only root can go."""
 
 AS_USER = """
-import importlib, os, pkgutil, sys
+import difflib, importlib, locale, os, pkgutil, sys
 import tracerd.client, tracerd.ctl, tracerd.protocol
 for package in tracerd.client, tracerd.ctl, tracerd.protocol:
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -439,8 +439,12 @@ os.execv("/bin/true", ["x"])
         if "exec" in entry["ops"]
     ] == [("none", "ENOENT", {"exec": 1}), ("text", "ENOEXEC", {"exec": 1})]
     (tmp_path / "after").unlink()
-    seen, _ = events(*python(code), options=["--type", "exec"])
-    assert [(event["path"], event["comm"]) for event in seen] == [
+    seen, _ = events(*python(code), options=["--type", "exec,syscall_exit"])
+    assert [event.get("errno") for event in seen if event.get("syscall") == "execve"] == [
+        *(None, "ENOENT", "ENOEXEC", None)
+    ]
+    told = [event for event in seen if event["type"] == "exec"]
+    assert [(event["path"], event["comm"]) for event in told] == [
         (sys.executable, Path(sys.executable).name[:15]),
         ("/bin/true", "true"),
     ]

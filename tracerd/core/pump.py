@@ -163,7 +163,8 @@ class PythonPump:
         first = self._next or os.waitpid(-1, kernel.WAIT_FLAGS)
         self._next = None
         statuses = {first[0]: first[1]}
-        self._gather(statuses)
+        if len(self._spaces) > 1:  # else there is nobody else to stop
+            self._gather(statuses)
         records: list[Record] = []
         spaces, manual, clock = self._spaces, self.manual, time.monotonic_ns
         for tid, status in statuses.items():

@@ -49,7 +49,7 @@ class Filter(Match, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
     not_: Match | None = msgspec.field(name="not", default=None)
 
 
-class Attach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Attach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Bring a process with all its threads, and all children to come, under trace.
 
     scope `connection`: held until the asking connection ends; `daemon`: until
@@ -70,7 +70,7 @@ class AttachReply(msgspec.Struct, kw_only=True):
     pending: list[int] = []
 
 
-class Detach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Detach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Give up the attach of `pid` made with scope `daemon`, or by this connection."""
 
     pid: int
@@ -148,7 +148,7 @@ class StatusReply(msgspec.Struct, kw_only=True):
     """Stops that no rule of the state machine covers; each was logged."""
 
 
-class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Open a stream of events.  An event passes if any filter matches; no filter: all pass.
 
     level: how much counts as file access (events.LEVELS).
@@ -175,7 +175,8 @@ class SubscribeReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """First reply: who, and the filters as understood.  Then: `events` batches.
 
     The last reply (Varlink `continues` false) has `end`: `target` (see
-    Subscribe.until), `shutdown`, `unsubscribed`, `slow` (overflow `disconnect`).
+    Subscribe.until), `shutdown`, `unsubscribed`, `slow` (overflow `disconnect`), `failed` (a
+    fault of the daemon's).
     """
 
     id: str = ""
@@ -189,13 +190,13 @@ class SubscribeReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     end: str = ""
 
 
-class Unsubscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Unsubscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """End a subscription of one's own, after what is queued has been written."""
 
     id: str
 
 
-class Sync(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Sync(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Answer when every event that happened before has been written to the subscription."""
 
     id: str
