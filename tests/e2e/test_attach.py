@@ -369,9 +369,7 @@ def test_users_see_events_of_their_own_processes_only(
             opened[uid] = [
                 event["pid"]
                 for event in events
-                if event["type"] == "syscall_exit"
-                for file in event.get("files", ())
-                if file["path"] == "/etc/hostname"
+                if event.get("syscall") == "openat" and event["files"][0]["path"] == "/etc/hostname"
             ]
 
     assert seen == {NOBODY: {pids[NOBODY]}, SOMEBODY: {pids[SOMEBODY]}, 0: set(pids.values())}

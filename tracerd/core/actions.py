@@ -38,12 +38,19 @@ STATE_CALLS = frozenset(
 )
 """Calls that change what the tracer knows of a process, recorded whenever calls stop at all."""
 
+ABIS: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
+"""AUDIT_ARCH_* of <linux/audit.h>."""
+
 CONTENT = frozenset({How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR})
 """Captures of buffer contents, whose limit is the subscribers' string limit."""
 
 
 class Action(NamedTuple):
-    """How a pump treats one call.  tell_enter, tell_exit: whether anyone asked for the event."""
+    """How a pump treats one call.
+
+    tell_enter, tell_exit: whether anyone asked for the event.  noted: the call changes what the
+    tracer knows (STATE_CALLS).
+    """
 
     syscall: Syscall
     plan: Plan
@@ -51,6 +58,7 @@ class Action(NamedTuple):
     exit: tuple[Capture, ...]
     tell_enter: bool
     tell_exit: bool
+    noted: bool
 
 
 class Actions:
@@ -59,16 +67,17 @@ class Actions:
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
         self.any_calls = interest.enter != frozenset() or interest.exit != frozenset()
-        self._found: dict[tuple[str, int], Action | None] = {}
+        self._found: dict[int, dict[int, Action | None]] = {}
 
-    def find(self, abi: str, nr: int) -> Action | None:
-        """Return the action for a call, or None to let it pass."""
+    def find(self, arch: int, nr: int) -> Action | None:
+        """Return the action for a call, or None to let it pass.  arch: AUDIT_ARCH_*."""
         try:
-            return self._found[abi, nr]
+            return self._found[arch][nr]
         except KeyError:
-            action = self._make(lookup(nr, abi))
-            if len(self._found) < 4096:  # a tracee can call any number
-                self._found[abi, nr] = action
+            action = self._make(lookup(nr, ABIS.get(arch, f"{arch:#x}")))
+            of_arch = self._found.setdefault(arch, {})
+            if len(of_arch) < 4096:  # a tracee can call any number
+                of_arch[nr] = action
             return action
 
     def _make(self, syscall: Syscall) -> Action | None:
@@ -91,6 +100,7 @@ class Actions:
             tuple([self._limited(capture) for capture in plan.exit]),
             tell_enter,
             tell_exit,
+            noted=name in STATE_CALLS,
         )
 
     def _limited(self, capture: Capture) -> Capture:

@@ -62,7 +62,7 @@ class Describer:
             **self.head(process, entry.tid, time_ns, comm),
             syscall=syscall.name,
             nr=entry.nr,
-            abi=entry.abi,
+            abi=syscall.abi,
             args=decode_args(syscall, Words(entry.args), entry.captured, ()),
             fds=_fds(entry),
         )
@@ -72,35 +72,34 @@ class Describer:
     ) -> events.SyscallExit:
         """Describe a call that came back, or (back is None) never will."""
         syscall = entry.action.syscall
-        result: dict[str, Any]
-        if back is None:
-            words = Words(entry.args)
-            result = {"unfinished": True}
-            exit_captured: tuple[Captured, ...] = ()
-        else:
-            words = Words(entry.args, back.ret, back.failed, returned=True)
-            result = self._result(entry, back)
-            exit_captured = back.captured
-        args = decode_args(syscall, words, entry.captured, exit_captured)
-        if syscall.name in PAIRS and back is not None and not back.failed:
-            pair = args.get(PAIRS[syscall.name])
-            if isinstance(pair, list):
-                result["rets"] = pair
+        self.seq += 1
+        words = (
+            Words(entry.args)
+            if back is None
+            else Words(entry.args, back.ret, back.failed, returned=True)
+        )
+        args = decode_args(syscall, words, entry.captured, () if back is None else back.captured)
+        result = {"unfinished": True} if back is None else self._result(entry, back, args)
         found = files.entries(process, entry, back) if syscall.level else []
-        if syscall.name in EXECS and back is not None and not back.failed:
+        if entry.action.noted and syscall.name in EXECS and back is not None and not back.failed:
             found += self._implied(process, entry.tid, found)
         return events.SyscallExit(
-            **self.head(process, entry.tid, time_ns, comm),
+            seq=self.seq,
+            time_ns=time_ns,
+            pid=process.pid,
+            tid=entry.tid,
+            start=process.start,
+            comm=comm,
             syscall=syscall.name,
             nr=entry.nr,
-            abi=entry.abi,
+            abi=syscall.abi,
             args=args,
             fds=_fds(entry),
             files=found,
             **result,
         )
 
-    def _result(self, entry: Call, back: Call) -> dict[str, Any]:
+    def _result(self, entry: Call, back: Call, args: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {"duration_ns": back.when_ns - entry.when_ns}
         if back.failed:
             number = -back.ret
@@ -110,7 +109,10 @@ class Describer:
                 result["restart"] = True
                 result["ret"] = None
             return result
-        result["ret"] = decode_ret(entry.action.syscall, back.ret)
+        syscall = entry.action.syscall
+        result["ret"] = decode_ret(syscall, back.ret)
+        if syscall.name in PAIRS and isinstance(pair := args.get(PAIRS[syscall.name]), list):
+            result["rets"] = pair
         at = entry.action.plan.opened
         if 0 <= at < len(back.captured):
             got = back.captured[at]
@@ -202,6 +204,8 @@ def _fds(entry: Call) -> dict[str, str]:
     """Return what descriptor arguments refer to, by argument name."""
     syscall, plan = entry.action.syscall, entry.action.plan
     named: dict[str, str] = {}
+    if not (plan.links or plan.base):
+        return named
     for position, at in plan.links.items():
         text = _link_text(entry.captured[at])
         if text is not None:

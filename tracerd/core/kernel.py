@@ -51,18 +51,18 @@ WAIT_FLAGS = WALL | WNOTHREAD
 ENTRY, EXIT, SECCOMP = 1, 2, 3
 """`op` of struct ptrace_syscall_info."""
 
-ARCHES: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
-"""AUDIT_ARCH_* of <linux/audit.h>."""
 X32_BIT = 1 << 30
 
 _fast = ctypes.PyDLL(None, use_errno=True).ptrace
-_fast.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+_fast.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_long)
 _fast.restype = ctypes.c_long
 
 _info = bytearray(128)
 _info_address = ctypes.addressof((ctypes.c_char * 128).from_buffer(_info))
-_ENTRY = struct.Struct("<B3xIQQQ6Q")
-_EXIT = struct.Struct("<B3xIQQqB")
+_ENTRY = struct.Struct("<4xI16xQ6Q").unpack_from
+"""arch, nr and the six arguments of struct ptrace_syscall_info; ip and sp are skipped."""
+_EXIT = struct.Struct("<4xI16xqB").unpack_from
+"""arch, the value returned, is_error."""
 
 _word = ctypes.c_ulong()
 _siginfo = ctypes.create_string_buffer(128)
@@ -110,7 +110,7 @@ def cont(tid: int, signo: int = 0) -> bool:
 
 def resume(request: int, tid: int, signo: int = 0) -> bool:
     """Resume with SYSCALL or CONT: the hot path, see the head of this file."""
-    return bool(_fast(request, tid, None, signo or None) == 0)
+    return bool(_fast(request, tid, 0, signo) == 0)
 
 
 def event_message(tid: int) -> int:
@@ -120,34 +120,20 @@ def event_message(tid: int) -> int:
     return _word.value
 
 
-class Entry(NamedTuple):
-    """A syscall-enter-stop (or a seccomp stop, which comes at the same place)."""
+def syscall_info(tid: int) -> tuple[int, tuple[int, ...]]:
+    """Ask the kernel what a syscall stop is.
 
-    arch: int
-    nr: int
-    args: tuple[int, ...]
-
-
-class Exit(NamedTuple):
-    """A syscall-exit-stop."""
-
-    arch: int
-    ret: int
-    failed: bool
-
-
-def syscall_info(tid: int) -> Entry | Exit | None:
-    """Ask the kernel what this stop is; None: not in a syscall, or the tracee is gone."""
+    ENTRY (or SECCOMP, which comes at the same place): (op, (arch, nr, six arguments)).
+    EXIT: (op, (arch, value returned, is_error)).  Else, or if the tracee is gone: (0, ()).
+    """
     if _fast(GET_SYSCALL_INFO, tid, 128, _info_address) <= 0:
-        return None
+        return 0, ()
     op = _info[0]
     if op == EXIT:
-        _, arch, _, _, ret, failed = _EXIT.unpack_from(_info)
-        return Exit(arch, ret, failed != 0)
+        return op, _EXIT(_info)
     if op in (ENTRY, SECCOMP):
-        _, arch, _, _, nr, *args = _ENTRY.unpack_from(_info)
-        return Entry(arch, nr, tuple(args))
-    return None
+        return op, _ENTRY(_info)
+    return 0, ()
 
 
 class SignalInfo(NamedTuple):

@@ -41,14 +41,13 @@ class Stop(NamedTuple):
 class Call(NamedTuple):
     """A syscall stop that was recorded; the task runs again.
 
-    At an enter-stop `ret` and `failed` mean nothing; at an exit-stop action, abi, nr and args
-    are those of the entry.
+    At an enter-stop `ret` and `failed` mean nothing; at an exit-stop action, nr and args are
+    those of the entry.
     """
 
     tid: int
     entering: bool
     action: Action
-    abi: str
     nr: int
     args: tuple[int, ...]
     ret: int
@@ -58,6 +57,10 @@ class Call(NamedTuple):
 
 
 Record: TypeAlias = Stop | Call
+
+_Inside: TypeAlias = tuple[Action, int, tuple[int, ...]]
+_new = tuple.__new__
+"""A NamedTuple made so costs half of one made by its constructor."""
 
 
 class Pump(Protocol):
@@ -108,10 +111,10 @@ class PythonPump:
         self._capturer = Capturer(self._memory)
         self._actions = actions
         self._hidden_actions = hidden
-        self._request = kernel.CONT
+        self._all_calls = False
         self._spaces: dict[int, int] = {}
         self._hidden: set[int] = set()
-        self._inside: dict[int, tuple[Action, str, int, tuple[int, ...]]] = {}
+        self._inside: dict[int, _Inside] = {}
         """Calls entered, by tid, that have an action."""
         self._next: tuple[int, int] | None = None
         """A second status of a task already in the batch: it opens the next one."""
@@ -149,14 +152,14 @@ class PythonPump:
     def use(self, actions: Actions) -> None:
         """Replace the action table."""
         self._actions = actions
-        self._request = kernel.SYSCALL if actions.any_calls else kernel.CONT
+        self._all_calls = actions.any_calls
 
     def resume(self, tid: int, signo: int = 0) -> bool:
         """Resume a stopped task as the action table asks: with or without syscall stops."""
-        if self._request == kernel.CONT and tid not in self.manual and tid not in self._hidden:
-            self._inside.pop(tid, None)
-            return kernel.resume(kernel.CONT, tid, signo)
-        return kernel.resume(kernel.SYSCALL, tid, signo)
+        if self._all_calls or tid in self.manual or tid in self._hidden:
+            return kernel.resume(kernel.SYSCALL, tid, signo)
+        self._inside.pop(tid, None)
+        return kernel.resume(kernel.CONT, tid, signo)
 
     def wait(self) -> list[Record]:
         """See the head of this file."""
@@ -198,47 +201,37 @@ class PythonPump:
     def handle(self, tid: int) -> Call | None:
         """Record a plain syscall stop if its action asks for it, and resume the task."""
         when_ns = time.monotonic_ns()
-        info = kernel.syscall_info(tid)
+        op, info = kernel.syscall_info(tid)
         call = None
-        if isinstance(info, kernel.Entry):
-            call = self._entered(tid, info, when_ns)
-        elif info is not None:
-            call = self._returned(tid, info, when_ns)
+        if op == kernel.EXIT:
+            inside = self._inside.pop(tid, None)
+            if inside is not None:
+                call = self._returned(tid, inside, info, when_ns)
+        elif op:
+            actions = self._hidden_actions if tid in self._hidden else self._actions
+            action = actions.find(info[0], info[1])
+            if action is not None:
+                call = self._entered(tid, action, info, when_ns)
+            elif self._inside:
+                self._inside.pop(tid, None)
         self.resume(tid)
         return call
 
-    def _entered(self, tid: int, info: kernel.Entry, when_ns: int) -> Call | None:
-        abi, nr, args = kernel.ARCHES.get(info.arch, f"{info.arch:#x}"), info.nr, info.args
-        actions = self._hidden_actions if tid in self._hidden else self._actions
-        action = actions.find(abi, nr)
-        if action is None:
-            self._inside.pop(tid, None)
-            return None
-        self._inside[tid] = (action, abi, nr, args)
-        captured = self._capturer.read(action.enter, tid, self._spaces[tid], args, -1)
-        return Call(tid, True, action, abi, nr, args, 0, False, when_ns, captured)
-
-    def _returned(self, tid: int, info: kernel.Exit, when_ns: int) -> Call | None:
-        inside = self._inside.pop(tid, None)
-        if inside is None:
-            return None
-        action, abi, nr, args = inside
+    def _entered(self, tid: int, action: Action, info: tuple[int, ...], when_ns: int) -> Call:
+        args = info[2:]
+        self._inside[tid] = (action, info[1], args)
         captured: tuple[Captured, ...] = ()
-        if action.exit and not info.failed:
-            space = self._spaces[tid]
-            captured = self._capturer.read(action.exit, tid, space, args, info.ret)
-        return Call(
-            tid,
-            False,
-            action,
-            abi,
-            nr,
-            args,
-            info.ret,
-            info.failed,
-            when_ns,
-            captured,
-        )
+        if action.enter:
+            captured = self._capturer.read(action.enter, tid, self._spaces[tid], args, -1)
+        return _new(Call, (tid, True, action, info[1], args, 0, False, when_ns, captured))
+
+    def _returned(self, tid: int, inside: _Inside, info: tuple[int, ...], when_ns: int) -> Call:
+        action, nr, args = inside
+        _, ret, failed = info
+        captured: tuple[Captured, ...] = ()
+        if action.exit and not failed:
+            captured = self._capturer.read(action.exit, tid, self._spaces[tid], args, ret)
+        return _new(Call, (tid, False, action, nr, args, ret, failed != 0, when_ns, captured))
 
     def close(self) -> None:
         """Drop all resources."""

@@ -70,8 +70,6 @@ class Teller:
         process = scene.processes[task.tgid]
         time_ns = call.when_ns + scene.offset
         comm = scene.comms.get(tid, "")
-        if call.abi != "x86_64":
-            self._blind(process, call, "foreign calls", f"{call.abi} calls are not decoded")
         if call.entering:
             scene.entries[tid] = call
             if call.action.tell_enter and not process.hidden and scene.wants("syscall_enter"):
@@ -80,7 +78,7 @@ class Teller:
         entry = scene.entries.pop(tid, None)
         if entry is None:
             return
-        if not call.failed:
+        if entry.action.noted or not entry.action.syscall.known:
             self._note(process, entry, call)
         if not process.hidden and self._tells_exit(entry):
             scene.emit(process, scene.describer.returned(process, comm, entry, call, time_ns))
@@ -88,15 +86,21 @@ class Teller:
     def _tells_exit(self, entry: Call) -> bool:
         if not self._scene.wants("syscall_exit"):
             return False
-        name = entry.action.syscall.name
-        if name in EXECS:  # may have been entered while hidden
+        action = entry.action
+        if action.noted and action.syscall.name in EXECS:  # may have been entered while hidden
             wanted = self._scene.actions.interest.exit
-            return wanted is None or name in wanted
-        return entry.action.tell_exit
+            return wanted is None or action.syscall.name in wanted
+        return action.tell_exit
 
     def _note(self, process: Process, entry: Call, back: Call) -> None:
-        """Follow what a successful call changed of its process."""
-        scene, name, tid = self._scene, entry.action.syscall.name, back.tid
+        """Follow what a call changed of its process, and say what can no longer be seen."""
+        scene, syscall, tid = self._scene, entry.action.syscall, back.tid
+        name = syscall.name
+        if syscall.abi != "x86_64":
+            detail = f"{syscall.abi} calls are shown by number only: no paths, no files"
+            self._blind(process, back, "foreign calls", detail)
+        if back.failed:
+            return
         if name == "prctl" and entry.args[0] == PR_SET_NAME:
             comm = procfs.comm(tid)
             if comm is not None:

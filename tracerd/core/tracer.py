@@ -197,7 +197,7 @@ class Tracer:
         tid, pump = task.tid, self._scene.pump
         if not task.interrupted:
             return not task.leaving and self._holder.keep_or_handle(tid)
-        if isinstance(kernel.syscall_info(tid), kernel.Entry):
+        if kernel.syscall_info(tid)[0] == kernel.ENTRY:
             self._holder.let_on(task)
             return True
         undone = _undo_interrupt(tid)
