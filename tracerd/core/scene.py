@@ -67,7 +67,7 @@ class Scene:
         self.items.append(Published(event, process))
 
     def process_of(self, tid: int) -> Process | None:
-        """Return the process of a task, also of one that was detached at this very stop."""
+        """Return the process of a task, also of one that left or ended at this very stop."""
         task = self.tracker.tasks.get(tid)
         if task is not None:
             return self.processes.get(task.tgid)

@@ -220,7 +220,6 @@ class Tracer:
 
     def _carry_out(self, tid: int, status: WaitStatus, decision: Decision, time_ns: int) -> None:
         """Tell what only the stop can show, resume, tell the rest."""
-        dead: list[Process] = []
         for fact in decision.facts:
             if isinstance(fact, TOLD_BEFORE_RESUME):
                 self._teller.tell(fact, time_ns)
@@ -230,11 +229,9 @@ class Tracer:
             self._scene.resume(other, resume)
         for fact in decision.facts:
             if isinstance(fact, Ended):
-                dead.append(self._scene.processes[fact.tgid])
+                self._adopt(self._scene.processes[fact.tgid], time_ns)
             if not isinstance(fact, TOLD_BEFORE_RESUME):
                 self._teller.tell(fact, time_ns)
-        for process in dead:
-            self._adopt(process, time_ns)
 
     def _tgid_of_child(self, tid: int, tgid: int, child: int) -> int:
         """Return the process of a new task: its maker's for a thread, else its own."""
@@ -245,7 +242,10 @@ class Tracer:
         return tgid if os.path.exists(f"/proc/{tgid}/task/{child}") else child
 
     def _adopt(self, dead: Process, time_ns: int) -> None:
-        """Take in new tasks whose maker died before its clone event could be seen."""
+        """Take in new tasks whose maker died before its clone event could be seen.
+
+        dead: a process of which a task has died; it is in the table still.
+        """
         scene = self._scene
         for tid in scene.tracker.parked():
             status = procfs.status(tid)
@@ -259,14 +259,12 @@ class Tracer:
                 maker = dead
             if maker is None:
                 continue
-            scene.processes.setdefault(maker.pid, maker)
+            parent = maker.pid if maker.pid in maker.threads else next(iter(maker.threads))
             leaving = not maker.owners
             decision = scene.tracker.announce(
-                maker.pid, tid, Kind.CLONE, status.tgid, leaving=leaving, adopted=True
+                parent, tid, Kind.CLONE, status.tgid, leaving=leaving, adopted=True
             )
-            self._carry_out(maker.pid, WaitStatus(Kind.CLONE), decision, time_ns)
-            if not maker.threads:
-                scene.processes.pop(maker.pid, None)
+            self._carry_out(parent, WaitStatus(Kind.CLONE), decision, time_ns)
 
     # --- commands -----------------------------------------------------------------------------
 
