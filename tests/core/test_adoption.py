@@ -55,6 +55,13 @@ def tracer():
     return made
 
 
+def test_a_maker_killed_at_its_event_is_no_anomaly(tracer):
+    tracer._on_stop(Stop(MAKER, for_event(1), 0))  # PTRACE_EVENT_FORK; no such process any more
+    tracer._on_stop(Stop(MAKER, for_killed(signal.SIGKILL), 0))
+    assert tracer.statistics.anomalies == 0
+    assert tracer._scene.processes == {}
+
+
 def test_a_child_of_a_killed_maker_is_taken_in(tracer):
     scene = tracer._scene
     with Program("sleeper") as child:

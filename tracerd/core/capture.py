@@ -30,8 +30,11 @@ MAX_IOVECS = 64
 """iovecs looked at; the payload limit is reached long before."""
 MAX_STRINGS = 131_072
 """Strings of one vector; the kernel's own bound on argv is of this order."""
+MAX_CONTROL = 256
+"""Bytes of control messages read: room for sixty descriptors."""
 DELETED = b" (deleted)"
 _POINTERS = struct.Struct("<64Q")
+_MSGHDR = struct.Struct("<QI4xQQQQi4x")
 
 
 def as_int(word: int) -> int:
@@ -60,6 +63,7 @@ class Capturer:
             How.BASE: self._base,
             How.PRESENT: self._present,
             How.SOCKADDR: self._bytes_len,
+            How.BYTES_AT: self._bytes_at,
         }
 
     def read(
@@ -103,6 +107,14 @@ class Capturer:
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
         return self._get(tid, space, args[capture.a], capture.limit)
+
+    def _bytes_at(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        pointer = self._get(tid, space, args[capture.a], 8)
+        if not isinstance(pointer, bytes) or len(pointer) < 8:
+            return pointer
+        return self._get(tid, space, int.from_bytes(pointer, "little"), capture.limit) or b""
 
     def _bytes_len(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
@@ -181,17 +193,22 @@ class Capturer:
         address = args[capture.a]
         if address == 0:
             return None
-        head = self._memory.read(tid, space, address, 56)
-        if len(head) < 56:
+        head = self._memory.read(tid, space, address, _MSGHDR.size)
+        if len(head) < _MSGHDR.size:
             return Fault(address)
-        name, namelen, iov, iovlen, _, controllen, flags = struct.unpack("<QI4xQQQQi4x", head)
-        payload = self._vectors(tid, space, iov, iovlen, capture.limit, ret)
+        name, namelen, iov, iovlen, control, controllen, flags = _MSGHDR.unpack(head)
+        most = ret
+        if ret > 0 and capture.c >= 0:
+            length = self._memory.read(tid, space, address + capture.c, 4)
+            most = int.from_bytes(length, "little")
+        payload = self._vectors(tid, space, iov, iovlen, capture.limit, most)
         return Message(
             name=self._memory.read(tid, space, name, min(namelen, 128)),
             data=payload if isinstance(payload, (bytes, Cut)) else b"",
             iovlen=iovlen,
             controllen=controllen,
             flags=flags,
+            control=self._memory.read(tid, space, control, min(controllen, MAX_CONTROL)),
         )
 
     def _fd(

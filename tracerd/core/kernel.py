@@ -113,10 +113,10 @@ def resume(request: int, tid: int, signo: int = 0) -> bool:
     return bool(_fast(request, tid, 0, signo) == 0)
 
 
-def event_message(tid: int) -> int:
-    """Return PTRACE_GETEVENTMSG, 0 if the tracee is gone."""
-    _word.value = 0
-    _request(binding.PTRACE_GETEVENTMSG, tid, 0, ctypes.addressof(_word))
+def event_message(tid: int) -> int | None:
+    """Return PTRACE_GETEVENTMSG; None if the tracee is gone."""
+    if not _request(binding.PTRACE_GETEVENTMSG, tid, 0, ctypes.addressof(_word)):
+        return None
     return _word.value
 
 

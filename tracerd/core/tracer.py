@@ -182,7 +182,10 @@ class Tracer:
             self._scene.back_to_pump(task)
         message = child_tgid = 0
         if status.kind in MAKERS or status.kind is Kind.EXEC:
-            message = kernel.event_message(tid)
+            told = kernel.event_message(tid)
+            if told is None:
+                return  # killed meanwhile: its end is on the way
+            message = told
             if task is not None and status.kind in MAKERS:
                 child_tgid = self._tgid_of_child(tid, task.tgid, message)
         decision = self._scene.tracker.feed(Observation(tid, status, message, child_tgid))

@@ -21,6 +21,11 @@ from typing import TypeAlias
 
 from tracerd.core.wait_status import MAKERS, Kind, WaitStatus
 
+FORGET_AFTER = 30_000
+"""Observations after which an end that no maker told of belongs to nobody: its tid may be used
+again, and the smallest pid_max (32,768) takes more than that to come round."""
+MOST_EARLY = 256
+
 
 class State(enum.Enum):
     """Where a task is, as far as its stops tell."""
@@ -181,8 +186,10 @@ class Tracker:
 
     def __init__(self) -> None:
         self.tasks: dict[int, Task] = {}
-        self._ended_early: dict[int, WaitStatus] = {}
-        """Ends of tasks that their makers have not told of yet."""
+        self._ended_early: dict[int, tuple[WaitStatus, int]] = {}
+        """Ends of tasks that their makers have not told of yet, and `_fed` at the time."""
+        self._fed = 0
+        """Observations taken."""
         self._adopted: set[int] = set()
         """Taken in without their makers' events, which may still come, even after their end."""
 
@@ -198,6 +205,7 @@ class Tracker:
 
     def feed(self, seen: Observation) -> Decision:
         """Take one observation; see the head of this file."""
+        self._fed += 1
         task = self.tasks.get(seen.tid)
         if task is None and seen.status.kind is Kind.EXEC and seen.message in self.tasks:
             # The leader had exited before the attach; its tid comes back to life.
@@ -279,8 +287,8 @@ class Tracker:
         thread = child_tgid not in (0, child)
         tgid = child_tgid if thread else child
         made = Made(tid, child, kind, thread)
-        early = self._ended_early.pop(child, None)
-        if early is not None:
+        early, at = self._ended_early.pop(child, (None, 0))
+        if early is not None and self._fed - at < FORGET_AFTER:
             ended = Ended(child, tgid, early, process=not thread)
             return Decision(Resume.HOLD, (made, ended))
         if child in self._adopted:
@@ -312,8 +320,9 @@ class Tracker:
 
     def _stranger(self, seen: Observation) -> Decision:
         if seen.status.ended:
-            self._ended_early[seen.tid] = seen.status
+            self._end_early(seen)
             return GONE
+        self._ended_early.pop(seen.tid, None)  # of an earlier task with this tid
         self._adopted.discard(seen.tid)  # another task by now
         self.tasks[seen.tid] = Task(seen.tid, 0, State.PARKED)
         if seen.status.kind in (Kind.INTERRUPT, Kind.GROUP_STOP):
@@ -324,9 +333,15 @@ class Tracker:
     def _parked(self, task: Task, seen: Observation) -> Decision:
         if seen.status.ended:
             del self.tasks[task.tid]
-            self._ended_early[task.tid] = seen.status
+            self._end_early(seen)
             return GONE
         return Decision(Resume.HOLD)
+
+    def _end_early(self, seen: Observation) -> None:
+        """Remember an end until the maker tells of the task; it may have been killed instead."""
+        if len(self._ended_early) >= MOST_EARLY:
+            self._ended_early.pop(next(iter(self._ended_early)))
+        self._ended_early[seen.tid] = (seen.status, self._fed)
 
     def _ended(self, task: Task, status: WaitStatus) -> Decision:
         del self.tasks[task.tid]

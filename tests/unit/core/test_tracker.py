@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tracerd.core.tracker import (
+    FORGET_AFTER,
     Anomaly,
     Continued,
     Decision,
@@ -90,6 +91,16 @@ def test_a_child_killed_before_its_maker_tells_of_it():
         Ended(11, 11, KILLED, process=True),
     )
     assert set(tracker.tasks) == {10}
+
+
+def test_an_end_that_nobody_told_of_is_not_taken_for_that_of_a_later_task():
+    tracker = running()
+    tracker.feed(Observation(11, KILLED))
+    for _ in range(FORGET_AFTER):
+        tracker.feed(Observation(10, INTERRUPT))
+    made = tracker.feed(Observation(10, WaitStatus(Kind.FORK), message=11, child_tgid=11))
+    assert made.facts == (Made(10, 11, Kind.FORK, thread=False),)
+    assert tracker.feed(Observation(11, INTERRUPT)).resume is Resume.RUN
 
 
 def test_an_adopted_child_is_not_told_twice():

@@ -83,3 +83,24 @@ def _mq_attr(flags: int, maxmsg: int, msgsize: int, curmsgs: int) -> dict[str, A
 
 mq_attr: Final = record("<qqqq32x", _mq_attr)
 MQ_ATTR_SIZE: Final = 64
+
+
+def _cachestat_range(start: int, length: int) -> dict[str, int]:
+    return {"off": start, "len": length}
+
+
+def _cachestat(
+    cached: int, dirty: int, writeback: int, evicted: int, recently_evicted: int
+) -> dict[str, int]:
+    return {
+        "nr_cache": cached,
+        "nr_dirty": dirty,
+        "nr_writeback": writeback,
+        "nr_evicted": evicted,
+        "nr_recently_evicted": recently_evicted,
+    }
+
+
+cachestat_range: Final = record("<QQ", _cachestat_range)
+cachestat: Final = record("<QQQQQ", _cachestat)
+CACHESTAT_SIZE: Final = 40

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tracerd.core.decode.names.process import CLONE, CLONE_FLAGS
+from tracerd.core.decode.names.process import CLONE, CLONE_FLAGS, SCHED, SCHED_FLAGS
 from tracerd.core.decode.names.process import SIGACTION as SIGACTION_FLAGS
 from tracerd.core.decode.signals import SIGNALS, signal_name, signals_of
 from tracerd.core.decode.structs import record
 from tracerd.core.decode.times import timeval_of
-from tracerd.core.syscalls.model import Captured, Words
+from tracerd.core.decode.words import address
+from tracerd.core.syscalls.model import Captured, Cut, Decode, Words
 from tracerd.protocol.text import shown
 
 CLONE_ARGS: Final = "<11Q"
@@ -151,3 +152,60 @@ sigaction: Final = record(SIGACTION, _sigaction)
 def exit_status(word: int, _captured: Captured, _call: Words) -> int:
     """Decode a status passed to exit, as the kernel keeps it."""
     return word & 0xFF
+
+
+def when_reaped(decode: Decode) -> Decode:
+    """Return a decoder of what wait4 fills in only if it returns a process."""
+
+    def decode_if(word: int, captured: Captured, call: Words) -> Any:
+        return decode(word, captured if call.ret > 0 else None, call)
+
+    return decode_if
+
+
+def cpus(word: int, captured: Captured, _call: Words) -> Any:
+    """Decode a mask of processors: a list of their numbers."""
+    if type(captured) is bytes:
+        return _cpus_of(captured)
+    if isinstance(captured, Cut):
+        return {"items": _cpus_of(captured.data), "truncated": True}
+    return address(word)
+
+
+def _cpus_of(mask: bytes) -> list[int]:
+    bits = int.from_bytes(mask, "little")
+    return [cpu for cpu in range(bits.bit_length()) if bits >> cpu & 1]
+
+
+def _sched_attr(
+    size: int,
+    policy: int,
+    flags: int,
+    nice: int,
+    priority: int,
+    runtime: int,
+    deadline: int,
+    period: int,
+    util_min: int,
+    util_max: int,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "size": size,
+        "policy": SCHED.render(policy),
+        "flags": SCHED_FLAGS.render(flags),
+        "nice": nice,
+        "priority": priority,
+        "runtime": runtime,
+        "deadline": deadline,
+        "period": period,
+    }
+    if size > SCHED_ATTR_LEAST:
+        found["util_min"] = util_min
+        found["util_max"] = util_max
+    return found
+
+
+SCHED_ATTR: Final = "<IIQiIQQQII"
+SCHED_ATTR_SIZE: Final = 56
+SCHED_ATTR_LEAST: Final = 48
+sched_attr: Final = record(SCHED_ATTR, _sched_attr, least=SCHED_ATTR_LEAST)

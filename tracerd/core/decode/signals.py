@@ -156,3 +156,31 @@ def _siginfo(signo: int, errno: int, code: int, pid: int, uid: int, status: int)
 
 
 siginfo: Final = record(SIGINFO, _siginfo)
+
+_NOTIFICATIONS: Final = {
+    0: "SIGEV_SIGNAL",
+    1: "SIGEV_NONE",
+    2: "SIGEV_THREAD",
+    4: "SIGEV_THREAD_ID",
+}
+
+
+def _sigevent(value: int, signo: int, notify: int, tid: int) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        "notify": _NOTIFICATIONS.get(notify, notify),
+        "signo": SIGNALS.get(signo, signo),
+        "value": f"{value:#x}",
+    }
+    if notify == 4:
+        event["tid"] = tid
+    return event
+
+
+sigevent: Final = record("<Qiii", _sigevent)
+SIGEVENT_SIZE: Final = 20
+"""The part of the structure that is in use."""
+
+
+def sigmask_at(word: int, captured: Captured, call: Words) -> Any:
+    """Decode a pointer to a pointer to a set of signals: the set; null if there is none."""
+    return None if captured == b"" else sigset(word, captured, call)

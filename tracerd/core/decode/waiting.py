@@ -7,7 +7,7 @@ from typing import Any, Final
 from tracerd.core.decode.names.descriptors import EPOLL, POLL
 from tracerd.core.decode.structs import array, record
 from tracerd.core.decode.words import address, signed32
-from tracerd.core.syscalls.model import Captured, Cut, Decode, Words
+from tracerd.core.syscalls.model import Captured, Cut, Decode, Pair, Words
 
 EPOLL_EVENT: Final = "<IQ"
 EPOLL_EVENT_SIZE: Final = 12
@@ -33,14 +33,43 @@ pollfds: Final = array(POLLFD, _pollfd)
 
 
 def fd_set(count: int) -> Decode:
-    """Return the decoder of an fd_set of which argument `count` says how many bits matter."""
+    """Return the decoder of an fd_set of which argument `count` says how many bits matter.
 
-    def decode(word: int, captured: Captured, call: Words) -> Any:
+    Those waited for; once the call has returned, also those found ready.
+    """
+
+    def members(captured: Captured, call: Words) -> list[int] | None:
         data = captured.data if isinstance(captured, Cut) else captured
         if type(data) is not bytes:
-            return address(word)
+            return None
         bits = int.from_bytes(data, "little")
         highest = min(max(signed32(call.args[count]), 0), len(data) * 8)
         return [fd for fd in range(highest) if bits >> fd & 1]
 
+    def decode(word: int, captured: Captured, call: Words) -> Any:
+        if not isinstance(captured, Pair):
+            asked = members(captured, call)
+            return address(word) if asked is None else asked
+        asked, ready = members(captured.before, call), members(captured.after, call)
+        return address(word) if None in (asked, ready) else {"asked": asked, "ready": ready}
+
     return decode
+
+
+def _uring_params(
+    sq: int, cq: int, flags: int, cpu: int, idle: int, features: int, wq_fd: int
+) -> dict[str, Any]:
+    return {
+        "sq_entries": sq,
+        "cq_entries": cq,
+        "flags": f"{flags:#x}",
+        "sq_thread_cpu": cpu,
+        "sq_thread_idle": idle,
+        "features": f"{features:#x}",
+        "wq_fd": wq_fd,
+    }
+
+
+io_uring_params: Final = record("<7I", _uring_params)
+IO_URING_PARAMS_SIZE: Final = 28
+"""The part of the structure that is no offset into the rings."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from tracerd.core.decode.words import ABSENT
-from tracerd.core.syscalls.model import Captured, Decode, Syscall, Words
+from tracerd.core.syscalls.model import Captured, Decode, Pair, Syscall, Words
 from tracerd.core.syscalls.plan import REMEMBERED, plan_for
 
 Step: TypeAlias = tuple[str, Decode, int]
@@ -22,11 +22,13 @@ class _Steps(NamedTuple):
     """What to do for a row.
 
     entered: captures counted in those of the enter-stop.  returned: in those of both stops,
-    one after the other; the exit's own preferred.
+    one after the other; the exit's own preferred.  pairs: places in that row of what follows
+    it, for arguments that are decoded from both of their captures.
     """
 
     entered: tuple[Step, ...]
     returned: tuple[Step, ...]
+    pairs: tuple[tuple[int, int], ...]
     enter_size: int
     exit_size: int
 
@@ -35,13 +37,18 @@ class _Steps(NamedTuple):
 def _steps_for(syscall: Syscall) -> _Steps:
     plan = plan_for(syscall)
     size = len(plan.enter)
+    behind = size + len(plan.exit)
+    pairs: list[tuple[int, int]] = []
     entered: list[Step] = []
     returned: list[Step] = []
     for arg, at_enter, at_exit in zip(syscall.args, plan.arg_enter, plan.arg_exit, strict=True):
         entered.append((arg.name, arg.decode, at_enter))
         at = at_enter if at_exit < 0 else size + at_exit
+        if arg.both:
+            at = behind + len(pairs)
+            pairs.append((at_enter, size + at_exit))
         returned.append((arg.name, arg.decode, at))
-    return _Steps(tuple(entered), tuple(returned), size, len(plan.exit))
+    return _Steps(tuple(entered), tuple(returned), tuple(pairs), size, len(plan.exit))
 
 
 def decode_args(
@@ -61,6 +68,9 @@ def decode_args(
         enter = (None,) * steps.enter_size
     if words.returned and not words.failed and len(exit_) == steps.exit_size:
         captured = (*enter, *exit_, None)
+        if steps.pairs:
+            pairs = [Pair(captured[before], captured[after]) for before, after in steps.pairs]
+            captured = (*enter, *exit_, *pairs, None)
         todo = steps.returned
     else:
         captured = (*enter, None)

@@ -32,7 +32,6 @@ from tracerd.core.syscalls.vocabulary import (
     string,
     uint,
     ulong,
-    word,
 )
 
 io = partial(sc, classes="desc", level="io")
@@ -48,7 +47,7 @@ rwf = flags("flags", names.RWF)
 splice = flags("flags", names.SPLICE)
 pipe_flags = flags("flags", files.DESCRIPTOR)
 no_flags = uint("flags")
-off_in, off_out = records.offset_in("off_in"), records.offset_in("off_out")
+off_in, off_out = records.offset("off_in"), records.offset("off_out")
 sigmask, sigsetsize = records.sigset_in("sigmask"), size("sigsetsize")
 sets = (records.fd_set("inp"), records.fd_set("outp"), records.fd_set("exp"))
 epfd, maxevents = fd("epfd"), int_("maxevents")
@@ -75,7 +74,7 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     io(327, "preadv2", read_fd, vec_out, vlen, pos_l, pos_h, rwf, ret="size"),
     io(328, "pwritev2", write_fd, vec_in, vlen, pos_l, pos_h, rwf, ret="size"),
     io(40, "sendfile", fd("out_fd", op="write"), fd("in_fd", op="read"),
-       records.offset_in("offset"), count, classes="desc network", ret="size"),
+       records.offset("offset"), count, classes="desc network", ret="size"),
     io(326, "copy_file_range", fd("fd_in", op="read"), off_in, fd("fd_out", op="write"), off_out,
        length, no_flags, ret="size"),
     io(275, "splice", fd("fd_in", op="read"), off_in, fd("fd_out", op="write"), off_out,
@@ -95,8 +94,8 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     io(306, "syncfs", fd),
     io(73, "flock", fd, flags("cmd", names.FLOCK)),
     io(72, "fcntl", fd, enum("cmd", names.FCNTL), records.fcntl_arg),
-    io(16, "ioctl", fd, records.ioctl_cmd, word),
-    io(451, "cachestat", fd(op="stat"), ptr("cstat_range"), ptr("cstat"), no_flags),
+    io(16, "ioctl", fd, records.ioctl_cmd, records.ioctl_arg),
+    io(451, "cachestat", fd(op="stat"), records.cachestat_range, records.cachestat, no_flags),
     # Life of descriptors
     io(3, "close", fd),
     io(436, "close_range", uint("fd"), uint("max_fd"), close_flags, classes=""),
@@ -109,7 +108,7 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     desc(7, "poll", records.pollfds, uint("nfds"), int_("timeout_msecs")),
     desc(271, "ppoll", records.pollfds, uint("nfds"), wait_time, sigmask, sigsetsize),
     desc(23, "select", int_("n"), *sets, records.timeval_in("tvp")),
-    desc(270, "pselect6", int_("n"), *sets, wait_time, ptr("sig")),
+    desc(270, "pselect6", int_("n"), *sets, wait_time, records.sigmask_at),
     desc_fd(213, "epoll_create", int_("size")),
     desc_fd(291, "epoll_create1", flags("flags", names.EPOLL_CREATE)),
     desc(233, "epoll_ctl", epfd, enum("op", names.EPOLL_CTL), fd, records.epoll_event_in),
@@ -145,8 +144,8 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     desc(242, "mq_timedsend", fd("mqdes"), bytes_in("u_msg_ptr", "msg_len"), size("msg_len"),
          uint("msg_prio"), records.timespec_in("u_abs_timeout")),
     desc(243, "mq_timedreceive", fd("mqdes"), bytes_out("u_msg_ptr"), size("msg_len"),
-         ptr("u_msg_prio"), records.timespec_in("u_abs_timeout"), ret="size"),
-    desc(244, "mq_notify", fd("mqdes"), ptr("u_notification")),
+         records.int_out("u_msg_prio"), records.timespec_in("u_abs_timeout"), ret="size"),
+    desc(244, "mq_notify", fd("mqdes"), records.sigevent_in("u_notification")),
     desc(245, "mq_getsetattr", fd("mqdes"), records.mq_attr_in("u_mqstat"), records.mq_attr_out),
     # Processes and namespaces as descriptors
     desc_fd(434, "pidfd_open", pid, flags("flags", names.PIDFD)),
@@ -163,7 +162,7 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     desc(320, "kexec_file_load", fd("kernel_fd", op="read"), fd("initrd_fd", op="read"),
          ulong("cmdline_len"), bytes_in("cmdline_ptr", "cmdline_len"),
          flags("flags", names.KEXEC_FILE, 64), level="fd"),
-    desc_fd(425, "io_uring_setup", uint("entries"), ptr("params"), level="path"),
+    desc_fd(425, "io_uring_setup", uint("entries"), records.uring_params, level="path"),
     sc(426, "io_uring_enter", fd, uint("to_submit"), uint("min_complete"), uring_enter, ptr("argp"),
        size("argsz"), classes="desc signal", level="io"),
     sc(427, "io_uring_register", fd, enum("opcode", names.URING_REGISTER, signed=False), ptr("arg"),

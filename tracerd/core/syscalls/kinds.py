@@ -28,21 +28,24 @@ KINDS: Final[dict[str, str]] = {
     "flags": "list of names; bits without a name as one last item in hex",
     "enum": "name; a number if it has none",
     "signal": "name; a number if it has none",
-    "any": "what the command in another argument says: number, list of names or address",
+    "any": "what the command in another argument says: number, name, list, structure or address",
     # Text and contents
     "path": "text; {text, truncated} if it was cut",
     "string": "text; {text, truncated} if it was cut",
     "strings": "list of text; {items, truncated} if it is not all",
     "buffer": "{text, size}, and truncated if text is not all",
     "iovec": "{count, text, size}, and truncated if text is not all",
-    "msghdr": "{name, text, size, iovlen, controllen, flags}; name is a sockaddr or null",
+    "msghdr": "{name, text, size, iovlen, controllen, control, flags}; name: a sockaddr or null; "
+    "control: list of {level, type} with fds, pid, uid and gid, or data in hex",
+    "mmsghdr": "{count, first}: how many messages, and the first as msghdr",
+    "dirents": "{entries, names}; {names, size, truncated} if not all of the buffer was read",
     # Pointers to words
     "ints": "list of numbers",
-    "offs": "list of file offsets",
+    "offs": "list of one file offset; of two, before and after, once the call has returned",
     "fds": "list of the two descriptors made",
-    "fd_set": "list of descriptors",
+    "fd_set": "list of descriptors; {asked, ready} once the call has returned",
     "sigset": "list of names; {all_but} if they are more than half",
-    "option": "list of numbers; {data, size} in hex if it is not made of ints",
+    "option": "list of numbers or names, structure or text; {data, size} in hex for others",
     "wstatus": "{exited}, {signaled, core_dumped}, {stopped, syscall, event} or {continued}",
     # Structures, by the names of the C library without their prefix (st_, tv_, …)
     "sockaddr": "{family, …}: path or unnamed; addr and port; …; data in hex for others",
@@ -70,5 +73,11 @@ KINDS: Final[dict[str, str]] = {
     "sigaction": "{handler, mask, flags, restorer}",
     "clone_args": "struct clone_args without what is zero",
     "utsname": "struct utsname",
+    "cpus": "list of processors; {items, truncated} if it was cut",
+    "sched_attr": "struct sched_attr",
+    "sigevent": "{notify, signo, value}, and tid for SIGEV_THREAD_ID",
+    "cachestat_range": "{off, len}",
+    "cachestat": "struct cachestat",
+    "io_uring_params": "struct io_uring_params without the offsets",
 }
 """Kind -> its value, in words."""

@@ -40,7 +40,9 @@ class How(enum.IntEnum):
     """args[b] iovecs at args[a]; the memory they name, concatenated, at most `limit` bytes
     (at exit: of the first `ret` bytes)."""
     MSGHDR = 9
-    """struct msghdr at args[a]: name, then the memory of its iovecs, at most `limit` bytes."""
+    """struct msghdr at args[a]: name, control messages, then the memory of its iovecs, at most
+    `limit` bytes (at exit: of the first `ret` bytes; if c >= 0, of as many as the u32 at
+    args[a] + c says: an array of struct mmsghdr, of which the first is read)."""
     FD = 10
     """Link text of descriptor args[a]."""
     RET_FD = 11
@@ -55,6 +57,8 @@ class How(enum.IntEnum):
     SOCKADDR = 14
     """args[b] bytes at args[a], at most `limit`: as BYTES_LEN, but an address and no content,
     so its limit is never replaced."""
+    BYTES_AT = 15
+    """`limit` bytes at the address that stands at args[a]; no bytes if that one is NULL."""
 
 
 class Capture(NamedTuple):
@@ -102,16 +106,28 @@ class OpenedFile:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A msghdr: its address bytes, the lengths, and the first bytes of its payload."""
+    """A msghdr: its address bytes, the lengths, and the first bytes of its payload.
+
+    control: its control messages, at most 256 bytes of them.
+    """
 
     name: bytes
     data: bytes | Cut
     iovlen: int
     controllen: int
     flags: int
+    control: bytes = b""
 
 
-Captured: TypeAlias = bytes | Cut | Fault | Strings | OpenedFile | Message | bool | None
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both captures of an argument: as it was before the call, and after it succeeded."""
+
+    before: Captured
+    after: Captured
+
+
+Captured: TypeAlias = bytes | Cut | Fault | Strings | OpenedFile | Message | Pair | bool | None
 """None: nothing to read (a NULL pointer, an absolute path's base, a closed descriptor)."""
 
 
@@ -140,7 +156,7 @@ class Arg:
 
     kind: the wire name of how to read the value (see docs of `tracerctl syscalls`).
     enter, exit: what to capture; decode gets the exit capture if there is one and the call
-    succeeded, else the enter capture.
+    succeeded, else the enter capture.  both: on success it gets both, as a Pair.
     at: for a path, the name of the dirfd argument it is relative to ("" for the cwd).
     op: for a path or descriptor, the operation of events.OPS that the call performs on it;
     "open": decided by the open flags.  nofollow: a final symlink is not followed.
@@ -157,6 +173,7 @@ class Arg:
     op: str = ""
     nofollow: bool = False
     empty: str = ""
+    both: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

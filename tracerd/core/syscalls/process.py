@@ -38,14 +38,14 @@ program = path("filename", "exec")
 program_at = path("filename", "exec", at="fd", empty="flag")
 
 
-def with_flags(name: str, *wanted: str) -> Draft:
-    """Return a pointer that clone has only if its flags have one of those named."""
-    return records.only_with(ptr(name), "clone_flags", names.CLONE.parse(wanted))
+def with_flags(draft: Draft, *wanted: str) -> Draft:
+    """Return an argument that clone has only if its flags have one of those named."""
+    return records.only_with(draft, "clone_flags", names.CLONE.parse(wanted))
 
 
-parent_tid = with_flags("parent_tidptr", "CLONE_PARENT_SETTID", "CLONE_PIDFD")
-child_tid = with_flags("child_tidptr", "CLONE_CHILD_SETTID", "CLONE_CHILD_CLEARTID")
-tls = with_flags("tls", "CLONE_SETTLS")
+parent_tid = with_flags(records.int_out("parent_tidptr"), "CLONE_PARENT_SETTID", "CLONE_PIDFD")
+child_tid = with_flags(ptr("child_tidptr"), "CLONE_CHILD_SETTID", "CLONE_CHILD_CLEARTID")
+tls = with_flags(ptr("tls"), "CLONE_SETTLS")
 unshared = flags("unshare_flags", names.CLONE, 64)
 resource = enum("resource", names.RLIMIT, signed=False)
 old_rlim, new_rlim = records.rlimit_out("old_rlim"), records.rlimit_in("new_rlim")
@@ -65,7 +65,7 @@ PROCESSES: Final[tuple[Syscall, ...]] = (
     process(231, "exit_group", records.exit_status, returns=False),
     # Waiting
     process(61, "wait4", pid("upid"), records.wait_status, flags("options", names.WAIT),
-            records.rusage_out, ret="pid"),
+            records.rusage_reaped, ret="pid"),
     process(247, "waitid", enum("which", names.WAIT_WHICH), pid("upid"), records.siginfo_out,
             flags("options", names.WAITID), records.rusage_out),
     # Signals to processes
@@ -89,7 +89,7 @@ PROCESSES: Final[tuple[Syscall, ...]] = (
     sc(308, "setns", fd, flags("flags", names.CLONE), classes="desc", level="path"),
     sc(218, "set_tid_address", ptr("tidptr"), ret="pid"),
     # Behaviour
-    sc(157, "prctl", enum("option", names.PRCTL), word("arg2"), word("arg3"), word("arg4"),
+    sc(157, "prctl", enum("option", names.PRCTL), records.prctl_arg, word("arg3"), word("arg4"),
        word("arg5"), classes="creds"),
     sc(158, "arch_prctl", enum("option", names.ARCH_PRCTL), word("arg2")),
     sc(101, "ptrace", enum("request", names.PTRACE), pid, ptr("addr"), word("data"), ret="long"),

@@ -6,16 +6,23 @@ the exit-stop.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from tracerd.core.decode import (
     depending,
+    dirents,
+    fcntl,
     fileargs,
-    network,
+    ioctl,
+    messages,
+    prctl,
     process,
     signals,
     sockaddr,
+    sockopts,
+    stages,
     stat,
     times,
     waiting,
@@ -24,7 +31,15 @@ from tracerd.core.decode import (
 from tracerd.core.decode.names.memory import FUTEX
 from tracerd.core.decode.structs import size_of
 from tracerd.core.syscalls.model import Decode, How
-from tracerd.core.syscalls.vocabulary import BUFFER_LIMIT, SOCKADDR_LIMIT, Draft, Want, mode
+from tracerd.core.syscalls.vocabulary import (
+    BUFFER_LIMIT,
+    SOCKADDR_LIMIT,
+    Draft,
+    Want,
+    mode,
+    ptr,
+    word,
+)
 
 ARRAY_LIMIT: Final = 32
 """Elements of an array (of polled descriptors, of events) that are looked at."""
@@ -32,6 +47,12 @@ FD_SET_SIZE: Final = 128
 """As the C library's fd_set: 1,024 descriptors."""
 OPTION_LIMIT: Final = 16
 """Socket options that say something are ints, or few of them."""
+DIRENTS_LIMIT: Final = 2048
+"""Some eighty entries with short names."""
+CPUS_SIZE: Final = 128
+"""As the C library's cpu_set_t: 1,024 processors."""
+MMSGHDR_LENGTH: Final = 56
+"""Where msg_len is in a struct mmsghdr."""
 
 
 def struct_in(name: str, kind: str, decode: Decode, size: int) -> Draft:
@@ -44,9 +65,20 @@ def struct_out(name: str, kind: str, decode: Decode, size: int) -> Draft:
     return Draft(name, kind, decode, exit=Want(How.BYTES, size))
 
 
+def struct_both(name: str, kind: str, decode: Decode, size: int) -> Draft:
+    """Return a structure that the program fills and the kernel changes.  decode takes a Pair."""
+    want = Want(How.BYTES, size)
+    return Draft(name, kind, decode, enter=want, exit=want, both=True)
+
+
 def sized_in(name: str, kind: str, decode: Decode, limit: int, length: str) -> Draft:
     """Return a structure of a size that the program says."""
     return Draft(name, kind, decode, enter=Want(How.ARRAY, limit, length, 1))
+
+
+def sized_out(name: str, kind: str, decode: Decode, limit: int, length: str) -> Draft:
+    """Return a structure that the kernel fills, of a size that the program says."""
+    return Draft(name, kind, decode, exit=Want(How.ARRAY, limit, length, 1))
 
 
 def only_with(draft: Draft, flags: str, bits: int) -> Draft:
@@ -87,9 +119,26 @@ def int_out(name: str) -> Draft:
     return struct_out(name, "ints", fileargs.ints, 4)
 
 
-def offset_in(name: str) -> Draft:
-    """Return a pointer to a file offset, as it was before the call."""
-    return struct_in(name, "offs", fileargs.longs, 8)
+def int_in(name: str) -> Draft:
+    """Return a pointer to an int that the program has set."""
+    return struct_in(name, "ints", fileargs.ints, 4)
+
+
+def offset(name: str) -> Draft:
+    """Return a pointer to a file offset that the call moves."""
+    return struct_both(name, "offs", stages.offset, 8)
+
+
+def dirents_out(name_at: int) -> Draft:
+    """Return the directory entries that the call gives, whose names begin at `name_at`."""
+    want = Want(How.ARRAY, DIRENTS_LIMIT, element=1)
+    return Draft("dirent", "dirents", dirents.dirents(name_at), exit=want)
+
+
+dirents_old: Final = dirents_out(dirents.DIRENT_NAME)
+dirents64: Final = dirents_out(dirents.DIRENT64_NAME)
+cachestat_range: Final = struct_in("cstat_range", "cachestat_range", fileargs.cachestat_range, 16)
+cachestat: Final = struct_out("cstat", "cachestat", fileargs.cachestat, fileargs.CACHESTAT_SIZE)
 
 
 # Times.
@@ -162,27 +211,46 @@ pollfds: Final = Draft("ufds", "pollfds", waiting.pollfds, enter=_POLLFDS, exit=
 
 
 def fd_set(name: str) -> Draft:
-    """Return a set of descriptors below argument `n`, as asked for."""
-    return Draft(
-        name,
-        "fd_set",
-        words.ptr,
-        enter=Want(How.BYTES, FD_SET_SIZE),
-        bind=lambda at: waiting.fd_set(at["n"]),
-    )
+    """Return a set of descriptors below argument `n`: those asked for, and those ready."""
+    draft = struct_both(name, "fd_set", words.ptr, FD_SET_SIZE)
+    return replace(draft, bind=lambda at: waiting.fd_set(at["n"]))
+
+
+uring_params: Final = struct_both(
+    "params",
+    "io_uring_params",
+    stages.answered(waiting.io_uring_params, waiting.io_uring_params),
+    waiting.IO_URING_PARAMS_SIZE,
+)
 
 
 # Processes and signals.
 
 signal: Final = Draft("sig", "signal", signals.signal)
-wait_status: Final = struct_out("stat_addr", "wstatus", process.wstatus, 4)
+wait_status: Final = struct_out("stat_addr", "wstatus", process.when_reaped(process.wstatus), 4)
 rusage_out: Final = struct_out("ru", "rusage", process.rusage, process.RUSAGE_SIZE)
+rusage_reaped: Final = replace(rusage_out, decode=process.when_reaped(process.rusage))
 siginfo_in: Final = struct_in("uinfo", "siginfo", signals.siginfo, signals.SIGINFO_SIZE)
 siginfo_out: Final = struct_out("infop", "siginfo", signals.siginfo, signals.SIGINFO_SIZE)
 clone_args: Final = sized_in(
     "uargs", "clone_args", process.clone_args, process.CLONE_ARGS_SIZE, "size"
 )
 exit_status: Final = Draft("error_code", "int", process.exit_status)
+sched_attr_in: Final = struct_in("uattr", "sched_attr", process.sched_attr, process.SCHED_ATTR_SIZE)
+sched_attr_out: Final = sized_out(
+    "uattr", "sched_attr", process.sched_attr, process.SCHED_ATTR_SIZE, "usize"
+)
+cpus_in: Final = sized_in("user_mask_ptr", "cpus", process.cpus, CPUS_SIZE, "len")
+cpus_out: Final = Draft(
+    "user_mask_ptr", "cpus", process.cpus, exit=Want(How.ARRAY, CPUS_SIZE, element=1)
+)
+sigevent_in: Final = struct_in(
+    "timer_event_spec", "sigevent", signals.sigevent, signals.SIGEVENT_SIZE
+)
+sigmask_at: Final = Draft(
+    "sig", "sigset", signals.sigmask_at, enter=Want(How.BYTES_AT, signals.SIGSET_SIZE)
+)
+"""The last argument of pselect6: a struct of the set's address and its size."""
 utsname_out: Final = struct_out("name", "utsname", process.utsname, process.UTSNAME_SIZE)
 
 
@@ -234,26 +302,47 @@ def sockaddr_out(name: str, length: str) -> Draft:
 def message_in(name: str = "msg", *, op: str = "") -> Draft:
     """Return a struct msghdr to be sent."""
     want = Want(How.MSGHDR, BUFFER_LIMIT)
-    return Draft(name, "msghdr", network.msghdr, enter=want, op=op)
+    return Draft(name, "msghdr", messages.msghdr, enter=want, op=op)
 
 
 def message_out(name: str = "msg") -> Draft:
     """Return a struct msghdr to be filled."""
-    return Draft(name, "msghdr", network.msghdr, exit=Want(How.MSGHDR, BUFFER_LIMIT))
+    return Draft(name, "msghdr", messages.msghdr, exit=Want(How.MSGHDR, BUFFER_LIMIT))
 
 
-option: Final = Draft("optname", "enum", words.int_, bind=lambda at: network.option(at["level"]))
+messages_in: Final = Draft(
+    "mmsg",
+    "mmsghdr",
+    words.ptr,
+    enter=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
+    bind=lambda at: messages.mmsghdr(at["vlen"]),
+)
+messages_out: Final = Draft(
+    "mmsg",
+    "mmsghdr",
+    messages.mmsghdr_filled,
+    exit=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
+)
+
+
+def _option_value(at: Mapping[str, int]) -> Decode:
+    return sockopts.option_value(at["level"], at["optname"])
+
+
+option: Final = Draft("optname", "enum", words.int_, bind=lambda at: sockopts.option(at["level"]))
 option_in: Final = Draft(
     "optval",
     "option",
-    network.option_value,
+    words.ptr,
     enter=Want(How.ARRAY, OPTION_LIMIT, "optlen", 1),
+    bind=_option_value,
 )
 option_out: Final = Draft(
     "optval",
     "option",
-    network.option_value,
+    words.ptr,
     exit=Want(How.BYTES_LENPTR, OPTION_LIMIT, "optlen"),
+    bind=_option_value,
 )
 protocol: Final = Draft(
     "protocol", "enum", words.int_, bind=lambda at: depending.protocol(at["family"])
@@ -261,8 +350,19 @@ protocol: Final = Draft(
 
 # What depends on a command.
 
-fcntl_arg: Final = Draft("arg", "any", words.ptr, bind=lambda at: depending.fcntl_arg(at["cmd"]))
-ioctl_cmd: Final = Draft("cmd", "enum", depending.ioctl_cmd)
+
+def by_command(
+    name: str, command: str, known: Mapping[int, Decode], other: Draft, size: int
+) -> Draft:
+    """Return a word, or a pointer to at most `size` bytes, as argument `command` says."""
+    draft = struct_both(name, "any", words.ptr, size)
+    return replace(draft, bind=lambda at: depending.by_command(at[command], known, other.decode))
+
+
+fcntl_arg: Final = by_command("arg", "cmd", fcntl.ARGUMENTS, ptr, fcntl.FLOCK_SIZE)
+ioctl_cmd: Final = Draft("cmd", "enum", ioctl.request)
+ioctl_arg: Final = by_command("arg", "cmd", ioctl.ARGUMENTS, word, ioctl.LARGEST)
+prctl_arg: Final = by_command("arg2", "option", prctl.ARGUMENTS, word, prctl.NAME_SIZE)
 fsconfig_value: Final = Draft(
     "_value",
     "string",

@@ -58,6 +58,7 @@ class Draft:
     empty: str = ""
     bind: Binder | None = None
     """Makes `decode`, when it needs the row's positions."""
+    both: bool = False
 
     def __call__(self, name: str = "", *, op: str = "") -> Draft:
         """Return the same argument under another name, or with an operation."""
@@ -94,6 +95,7 @@ def _resolved(position: int, draft: Draft, index: Mapping[str, int]) -> Arg:
         draft.op,
         draft.nofollow,
         draft.empty,
+        draft.both,
     )
 
 

@@ -73,6 +73,19 @@ SEALS: Final = FlagSet(
 
 LEASE: Final = ValueSet({"F_RDLCK": 0, "F_WRLCK": 1, "F_UNLCK": 2})
 
+OWNER: Final = ValueSet({"F_OWNER_TID": 0, "F_OWNER_PID": 1, "F_OWNER_PGRP": 2})
+
+RW_HINT: Final = ValueSet(
+    {
+        "RWH_WRITE_LIFE_NOT_SET": 0,
+        "RWH_WRITE_LIFE_NONE": 1,
+        "RWH_WRITE_LIFE_SHORT": 2,
+        "RWH_WRITE_LIFE_MEDIUM": 3,
+        "RWH_WRITE_LIFE_LONG": 4,
+        "RWH_WRITE_LIFE_EXTREME": 5,
+    }
+)
+
 NOTIFY: Final = FlagSet(
     {
         "DN_ACCESS": 0x1,

@@ -74,8 +74,7 @@ OPEN_TREE: Final = FlagSet(
     {"OPEN_TREE_CLONE": 1, "OPEN_TREE_CLOEXEC": 0o2000000, **_FOLLOW, "AT_RECURSIVE": 0x8000}
 )
 
-ACCESS: Final = FlagSet({"R_OK": 4, "W_OK": 2, "X_OK": 1})
-"""Zero, F_OK, is no flag: []."""
+ACCESS: Final = FlagSet({"R_OK": 4, "W_OK": 2, "X_OK": 1}, mask=7, field={"F_OK": 0})
 
 RENAME: Final = FlagSet({"RENAME_NOREPLACE": 1, "RENAME_EXCHANGE": 2, "RENAME_WHITEOUT": 4})
 

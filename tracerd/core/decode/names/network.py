@@ -215,3 +215,17 @@ LEVEL: Final = ValueSet(
         **_LEVEL,
     }
 )
+
+SCM: Final = ValueSet(
+    {
+        "SCM_RIGHTS": 1,
+        "SCM_CREDENTIALS": 2,
+        "SCM_SECURITY": 3,
+        "SCM_PIDFD": 4,
+        "SO_TIMESTAMP": 29,
+        "SO_TIMESTAMPNS": 35,
+        "SO_TIMESTAMPING": 37,
+        "SO_RXQ_OVFL": 40,
+    }
+)
+"""Types of control messages of SOL_SOCKET; some bear the name of the option that asks for them."""

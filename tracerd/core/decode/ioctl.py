@@ -1,0 +1,159 @@
+"""Decoder of ioctl's third argument for requests of terminals, files, disks and sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tracerd.core.decode.names.ioctls import IOCTL
+from tracerd.core.decode.sockaddr import sockaddr_of
+from tracerd.core.decode.stages import answered, filled, given
+from tracerd.core.decode.structs import record
+from tracerd.core.decode.words import int_, nothing
+from tracerd.core.syscalls.model import Captured, Decode, Words
+from tracerd.protocol.text import shown
+
+LARGEST: Final = 44
+"""Bytes looked at: struct termios2."""
+
+
+def request(word: int, _captured: Captured, _call: Words) -> str:
+    """Decode an ioctl request: its name, or the number in hex, whose parts are bit fields."""
+    number = word & 0xFFFF_FFFF
+    return IOCTL.names.get(number) or f"{number:#x}"
+
+
+def _one(value: int) -> list[int]:
+    return [value]
+
+
+def _bits(value: int) -> list[str]:
+    return [f"{value:#x}"]
+
+
+def _winsize(row: int, col: int, xpixel: int, ypixel: int) -> dict[str, int]:
+    return {"row": row, "col": col, "xpixel": xpixel, "ypixel": ypixel}
+
+
+def _termios(iflag: int, oflag: int, cflag: int, lflag: int, line: int) -> dict[str, Any]:
+    return {
+        "iflag": f"{iflag:#x}",
+        "oflag": f"{oflag:#x}",
+        "cflag": f"{cflag:#x}",
+        "lflag": f"{lflag:#x}",
+        "line": line,
+    }
+
+
+def _termios2(*fields: int) -> dict[str, Any]:
+    return {**_termios(*fields[:5]), "ispeed": fields[5], "ospeed": fields[6]}
+
+
+def _clone_range(fd: int, start: int, length: int, to: int) -> dict[str, int]:
+    return {"src_fd": fd, "src_offset": start, "src_length": length, "dest_offset": to}
+
+
+def _fsxattr(xflags: int, extsize: int, nextents: int, projid: int, cow: int) -> dict[str, Any]:
+    return {
+        "xflags": f"{xflags:#x}",
+        "extsize": extsize,
+        "nextents": nextents,
+        "projid": projid,
+        "cowextsize": cow,
+    }
+
+
+def _trim(start: int, length: int, minlen: int) -> dict[str, int]:
+    return {"start": start, "len": length, "minlen": minlen}
+
+
+_int: Final = record("<i", _one)
+_uint: Final = record("<I", _one)
+_u64: Final = record("<Q", _one)
+_hex: Final = record("<I", _bits)
+_window: Final = record("<HHHH", _winsize)
+_terminal: Final = record("<IIIIB19x", _termios)
+_terminal2: Final = record("<IIIIB19xII", _termios2)
+_extended: Final = record("<IIIII8x", _fsxattr)
+_range: Final = record("<QQQ", _trim)
+
+
+def _if_name(name: bytes, *_rest: Any) -> dict[str, Any]:
+    return {"name": shown(name.split(b"\0", 1)[0])}
+
+
+_interface: Final = record("<16s", _if_name)
+
+
+def _told(field: str, layout: str, show: Callable[[Any], Any] = lambda value: value) -> Decode:
+    """Return a decoder of a struct ifreq: the interface's name, and what the kernel tells."""
+
+    def build(name: bytes, value: Any) -> dict[str, Any]:
+        return {**_if_name(name), field: show(value)}
+
+    return answered(_interface, record(f"<16s{layout}", build))
+
+
+def _number(index: int) -> dict[str, Any]:
+    return {"ifindex": index}
+
+
+def _named(name: bytes, index: int) -> dict[str, Any]:
+    return {"ifindex": index, **_if_name(name)}
+
+
+_address: Final = _told("addr", "16s", sockaddr_of)
+
+_BY_NAME: Final[dict[str, Decode]] = {
+    **dict.fromkeys(("TCGETS", "TIOCGLCKTRMIOS"), filled(_terminal)),
+    **dict.fromkeys(("TCSETS", "TCSETSW", "TCSETSF", "TIOCSLCKTRMIOS"), given(_terminal)),
+    "TCGETS2": filled(_terminal2),
+    **dict.fromkeys(("TCSETS2", "TCSETSW2", "TCSETSF2"), given(_terminal2)),
+    "TIOCGWINSZ": filled(_window),
+    "TIOCSWINSZ": given(_window),
+    # A word that is the value
+    **dict.fromkeys(
+        ("TCSBRK", "TCSBRKP", "TCXONC", "TCFLSH", "TIOCSCTTY", "TIOCSIG", "TIOCGPTPEER"), int_
+    ),
+    "FICLONE": int_,
+    # Nothing
+    **dict.fromkeys(("FIOCLEX", "FIONCLEX", "TIOCEXCL", "TIOCNXCL", "TIOCNOTTY"), nothing),
+    **dict.fromkeys(("TIOCSBRK", "TIOCCBRK", "TIOCCONS", "TIOCVHANGUP"), nothing),
+    **dict.fromkeys(("BLKRRPART", "BLKFLSBUF"), nothing),
+    # Numbers at a pointer
+    **dict.fromkeys(
+        ("FIONREAD", "TIOCOUTQ", "TIOCGPGRP", "TIOCGSID", "TIOCGETD", "TIOCGSOFTCAR"),
+        filled(_int),
+    ),
+    **dict.fromkeys(("TIOCGPKT", "TIOCGPTLCK", "TIOCGEXCL", "SIOCATMARK"), filled(_int)),
+    **dict.fromkeys(("BLKROGET", "BLKSSZGET", "FIGETBSZ", "SIOCOUTQNSD"), filled(_int)),
+    **dict.fromkeys(("FIONBIO", "FIOASYNC", "TIOCSPGRP", "TIOCSETD", "TIOCPKT"), given(_int)),
+    **dict.fromkeys(("TIOCSPTLCK", "TIOCSSOFTCAR", "BLKROSET"), given(_int)),
+    **dict.fromkeys(("TIOCGPTN", "BLKPBSZGET", "BLKIOMIN", "BLKIOOPT"), filled(_uint)),
+    "FS_IOC_GETVERSION": filled(_int),
+    "FS_IOC_SETVERSION": given(_int),
+    **dict.fromkeys(("BLKGETSIZE", "BLKGETSIZE64", "FIOQSIZE"), filled(_u64)),
+    "FIBMAP": answered(_int, _int),
+    # Bits at a pointer
+    **dict.fromkeys(("TIOCMGET", "FS_IOC_GETFLAGS", "TIOCGDEV"), filled(_hex)),
+    **dict.fromkeys(("TIOCMSET", "TIOCMBIS", "TIOCMBIC", "FS_IOC_SETFLAGS"), given(_hex)),
+    # Structures
+    "FICLONERANGE": given(record("<qQQQ", _clone_range)),
+    "FITRIM": answered(_range, _range),
+    "FS_IOC_FSGETXATTR": filled(_extended),
+    "FS_IOC_FSSETXATTR": given(_extended),
+    # Network interfaces
+    "SIOCGIFNAME": answered(record("<16xi", _number), record("<16si", _named)),
+    "SIOCGIFINDEX": _told("ifindex", "i"),
+    "SIOCGIFFLAGS": _told("flags", "H", _bits),
+    "SIOCGIFMTU": _told("mtu", "i"),
+    "SIOCGIFMETRIC": _told("metric", "i"),
+    "SIOCGIFTXQLEN": _told("qlen", "i"),
+    "SIOCGIFADDR": _address,
+    "SIOCGIFDSTADDR": _address,
+    "SIOCGIFBRDADDR": _address,
+    "SIOCGIFNETMASK": _address,
+    "SIOCGIFHWADDR": _told("hwaddr", "16s", sockaddr_of),
+}
+ARGUMENTS: Final = {IOCTL.values[name]: decode for name, decode in _BY_NAME.items()}
+"""Request -> decoder.  Those that look at memory take a Pair."""

@@ -1,0 +1,96 @@
+"""Decoders of messages: struct msghdr, vectors of them, and their control messages."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+from tracerd.core.decode.names.network import LEVEL, MSG, SCM
+from tracerd.core.decode.sockaddr import sockaddr_of
+from tracerd.core.decode.text import content
+from tracerd.core.decode.words import address
+from tracerd.core.syscalls.model import Captured, Decode, Message, Words
+
+SOL_SOCKET: Final = 1
+_CMSGHDR: Final = struct.Struct("<Qii")
+_CREDENTIALS: Final = struct.Struct("<iII")
+
+
+def _ints(data: bytes) -> list[int]:
+    return [item for (item,) in struct.iter_unpack("<i", data[: len(data) & ~3])]
+
+
+def _socket_control(number: int, data: bytes) -> dict[str, Any] | None:
+    """Return what a control message of SOL_SOCKET carries, if it is known."""
+    if number == SCM.values["SCM_RIGHTS"]:
+        return {"fds": _ints(data)}
+    if number == SCM.values["SCM_CREDENTIALS"] and len(data) >= _CREDENTIALS.size:
+        return dict(zip(("pid", "uid", "gid"), _CREDENTIALS.unpack_from(data), strict=True))
+    if number == SCM.values["SCM_PIDFD"] and len(data) >= 4:
+        return {"pidfd": _ints(data[:4])[0]}
+    return None
+
+
+def control(data: bytes) -> list[dict[str, Any]]:
+    """Return the control messages of a msghdr; the last says truncated if it is not all."""
+    found: list[dict[str, Any]] = []
+    at = 0
+    while at + _CMSGHDR.size <= len(data):
+        length, level, number = _CMSGHDR.unpack_from(data, at)
+        if length < _CMSGHDR.size:
+            break
+        payload = data[at + _CMSGHDR.size : at + length]
+        own = level == SOL_SOCKET
+        known = _socket_control(number, payload) if own else None
+        item = {
+            "level": LEVEL.render(level),
+            "type": SCM.render(number) if own else number,
+            **({"data": payload.hex()} if known is None else known),
+        }
+        if at + length > len(data):
+            item["truncated"] = True
+        found.append(item)
+        at += (length + 7) & ~7
+    return found
+
+
+def _message(message: Message) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": sockaddr_of(message.name) if message.name else None,
+        **content(message.data),
+        "iovlen": message.iovlen,
+        "controllen": message.controllen,
+    }
+    if message.control:
+        shown["control"] = control(message.control)
+    shown["flags"] = MSG.render(message.flags & 0xFFFF_FFFF)
+    return shown
+
+
+def msghdr(word: int, captured: Captured, _call: Words) -> Any:
+    """Decode a struct msghdr: address, beginning of the payload, control messages, lengths."""
+    return _message(captured) if isinstance(captured, Message) else address(word)
+
+
+def mmsghdr(length: int) -> Decode:
+    """Return the decoder of a vector of messages: how many, and the first.
+
+    length: the argument that says how many there may be; those received the call returns.
+    """
+
+    def decode(word: int, captured: Captured, call: Words) -> Any:
+        if not isinstance(captured, Message):
+            return address(word)
+        count = call.args[length] & 0xFFFF_FFFF
+        return {"count": count, "first": _message(captured)} if count else {"count": 0}
+
+    return decode
+
+
+def mmsghdr_filled(word: int, captured: Captured, call: Words) -> Any:
+    """Decode a vector of messages received."""
+    if not isinstance(captured, Message):
+        return address(word)
+    if call.ret <= 0:
+        return {"count": 0}
+    return {"count": call.ret, "first": _message(captured)}

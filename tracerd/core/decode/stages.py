@@ -1,0 +1,49 @@
+"""Decoders of memory that is read both before the call and after it.
+
+Of a call that has not returned, or failed, a decoder sees only what was there before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracerd.core.decode.words import address
+from tracerd.core.syscalls.model import Captured, Decode, Pair, Words
+
+
+def given(decode: Decode) -> Decode:
+    """Return a decoder of what the program passes."""
+
+    def decode_before(word: int, captured: Captured, call: Words) -> Any:
+        return decode(word, captured.before if isinstance(captured, Pair) else captured, call)
+
+    return decode_before
+
+
+def filled(decode: Decode) -> Decode:
+    """Return a decoder of what the kernel fills in: an address until it has done so."""
+
+    def decode_after(word: int, captured: Captured, call: Words) -> Any:
+        return decode(word, captured.after if isinstance(captured, Pair) else None, call)
+
+    return decode_after
+
+
+def answered(question: Decode, answer: Decode) -> Decode:
+    """Return a decoder of what the program passes and the kernel then overwrites."""
+
+    def decode_either(word: int, captured: Captured, call: Words) -> Any:
+        if isinstance(captured, Pair):
+            return answer(word, captured.after, call)
+        return question(word, captured, call)
+
+    return decode_either
+
+
+def offset(word: int, captured: Captured, _call: Words) -> Any:
+    """Decode a pointer to a file offset: `[before]`, or `[before, after]`."""
+    both = (captured.before, captured.after) if isinstance(captured, Pair) else (captured,)
+    read = [data for data in both if type(data) is bytes and len(data) >= 8]
+    if len(read) < len(both):
+        return address(word)
+    return [int.from_bytes(data[:8], "little", signed=True) for data in read]
