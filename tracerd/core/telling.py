@@ -182,7 +182,7 @@ class Teller:
             envp = scene.actions.interest.envp
             event = scene.describer.executed(process, tid, fact.former, entry, time_ns, envp=envp)
             scene.emit(process, event)
-        if entry is not None:
+        if entry is not None and scene.actions.any_calls:  # else its return makes no stop
             scene.entries[tid] = entry._replace(tid=tid)
 
     def _unfinished(self, process: Process, tid: int, time_ns: int) -> None:

@@ -292,6 +292,8 @@ class Tracer:
         before = scene.actions.any_calls
         scene.actions = Actions(command.interest)
         scene.pump.use(scene.actions)
+        if not scene.actions.any_calls:
+            scene.entries.clear()  # their returns make no stops any more
         waiting: set[int] = set()
         if scene.actions.any_calls and not before:
             for tid, task in scene.tracker.tasks.items():
