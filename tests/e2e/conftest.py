@@ -69,9 +69,15 @@ class Daemon:
 
     def __init__(self, processes, path, *options):
         self.socket = path
+        # It ends with us too, however we end.
+        reader, self._writer = os.pipe()
+        tied = ["--exit-on-eof", str(reader)]
         self.process = processes.start(
-            [sys.executable, "-m", "tracerd", "--socket", path, *options], cwd=ROOT
+            [sys.executable, "-m", "tracerd", "--socket", path, *tied, *options],
+            cwd=ROOT,
+            pass_fds=[reader],
         )
+        os.close(reader)
         self.pid = self.process.pid
         _until(lambda: self.process.poll() is not None or _listens(path))
         assert self.process.poll() is None, "the daemon did not start"

@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import re
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -290,7 +292,7 @@ def start_as(processes, shared):
 
     def start(uid, *words, **popen):
         words = [sys.executable, "-c", AS_USER, str(uid), "--socket", shared, *map(str, words)]
-        return processes.start(words, **popen)
+        return processes.start(words, cwd="/", **popen)
 
     return start
 
@@ -352,8 +354,10 @@ def test_users_see_events_of_their_own_processes_only(
             process = start_as(uid, "watch", "--json", *named, *end, stdout=log)
             watchers[uid] = process, log
         until(
-            lambda: {one["pid"]: one["uid"] for one in status(tracerctl, shared)["subscriptions"]}
-            == {process.pid: uid for uid, (process, _log) in watchers.items()}
+            lambda: (
+                {one["pid"]: one["uid"] for one in status(tracerctl, shared)["subscriptions"]}
+                == {process.pid: uid for uid, (process, _log) in watchers.items()}
+            )
         )
         for target in owners.values():
             assert target.tell("call") == "read"
@@ -390,3 +394,117 @@ def test_users_list_and_detach_their_own_only(run_as, processes, tracer_of):
     assert (code, out) == (4, "")
     assert f"not permitted to trace {pids[SOMEBODY]}" in err
     assert tracer_of(pids[SOMEBODY])
+
+
+def test_a_set_user_id_program_is_not_shown_to_its_former_owner(
+    run_as, start_as, shared, processes, tracerctl, until
+):
+    """From the exec on it is another user's, although it is the same process."""
+    program = f"{os.path.dirname(shared)}/privileged"
+    shutil.copy("/bin/cat", program)
+    os.chmod(program, 0o4755)
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        pytest.skip("the directory for temporary files is mounted nosuid")
+    script = 'read x; cat /etc/hostname; exec "$0" /etc/shadow'
+    target = processes.start(
+        ["sh", "-c", script, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        user=NOBODY, group=NOBODY, extra_groups=[], cwd="/",
+    )  # fmt: skip
+    assert run_as(NOBODY, "attach", target.pid)[0] == 0
+    with tempfile.TemporaryFile("w+") as theirs, tempfile.TemporaryFile("w+") as ours:
+        watchers = [
+            start_as(uid, "watch", "--json", "-P", "/etc/**", "--overflow", "block", stdout=log)
+            for uid, log in ((NOBODY, theirs), (0, ours))
+        ]
+        until(lambda: len(status(tracerctl, shared)["subscriptions"]) == 2)
+        out, _ = target.communicate(b"\n", timeout=20)
+        assert target.returncode == 0
+        # It could read what only root may: the kernel did change its user.
+        assert out == Path("/etc/hostname").read_bytes() + Path("/etc/shadow").read_bytes()
+        until(lambda: '"/etc/shadow"' in read(ours))
+        until(lambda: all(not one["queued"] for one in status(tracerctl, shared)["subscriptions"]))
+        for watcher in watchers:
+            watcher.send_signal(signal.SIGINT)
+            assert watcher.wait(20) == 0
+        assert '"/etc/hostname"' in read(theirs)
+        assert "/etc/shadow" not in read(theirs)
+
+
+def read(file):
+    file.seek(0)
+    return file.read()
+
+
+def test_sigterm_lets_every_process_go(start_daemon, tracerctl, processes, tracer_of, until):
+    """Threads, children, a busy loop, a stopped process: all run on as they were."""
+    daemon = start_daemon("--log-level", "warning")
+    forker = Target(processes)
+    busy = processes.start([sys.executable, "-ISc", "import os\nwhile True: os.getppid()"])
+    stopped = processes.start(["sleep", "600"])
+    os.kill(stopped.pid, signal.SIGSTOP)
+    until(lambda: states(stopped.pid)[stopped.pid][0] == "T")
+    pids = [forker.pid, busy.pid, stopped.pid]
+    assert tracerctl("attach", *pids, socket=daemon.socket).returncode == 0
+    child = int(forker.tell("child"))
+    watcher = tracerctl.start(
+        "watch", "--json", "--type", "detached", socket=daemon.socket,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: status(tracerctl, daemon.socket)["subscriptions"])
+
+    assert daemon.stop() == 0
+
+    assert not os.path.exists(daemon.socket)
+    out, err = watcher.communicate(timeout=20)
+    assert (watcher.returncode, err) == (1, "tracerctl: the daemon was shut down\n")
+    assert sorted(json.loads(line)["pid"] for line in out.splitlines()) == sorted([*pids, child])
+    for pid in (*pids, child):
+        assert {tracer_of(tid) for tid in threads(pid)} == {0}
+    until(lambda: states(stopped.pid)[stopped.pid][0] == "T")
+    until(lambda: states(busy.pid)[busy.pid][0] == "R")
+    assert settled(child, until)[child][0] == "S"
+    assert forker.tell("call") == "read"
+
+
+def test_sigkill_lets_every_process_go(start_daemon, tracerctl, processes, tracer_of, until):
+    daemon = start_daemon("--log-level", "warning")
+    forker = Target(processes)
+    assert tracerctl("attach", forker.pid, socket=daemon.socket).returncode == 0
+    child = int(forker.tell("child"))
+
+    daemon.process.kill()
+    daemon.process.wait(20)
+
+    for pid in (forker.pid, child):
+        until(lambda pid=pid: {tracer_of(tid) for tid in threads(pid)} == {0})
+    assert forker.tell("call") == "read"
+    done = tracerctl("list", socket=daemon.socket)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_two_tracers_share_one_process(daemon, tracerctl, target, tracer_of, until):
+    """Each is told when its own trace ends; the process is let go with the last."""
+    assert tracerctl("attach", target.pid, socket=daemon.socket).returncode == 0
+    tracing = tracerctl.start(
+        "trace", "--json", "-P", "/etc/hostname", target.pid, socket=daemon.socket,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: status(tracerctl, daemon.socket)["subscriptions"])
+    until(lambda: target.tell("call") and select.select([tracing.stdout], [], [], 0.05)[0])
+
+    done = tracerctl("detach", target.pid, socket=daemon.socket)
+    assert done.stdout == f"detached {target.pid}; it stays under trace for 1 others\n"
+    assert tracer_of(target.pid)
+    tracing.send_signal(signal.SIGINT)
+    _out, err = tracing.communicate(timeout=20)
+    assert (tracing.returncode, err) == (0, f"tracerctl: detached from {target.pid}\n")
+    assert {tracer_of(tid) for tid in threads(target.pid)} == {0}
+
+    assert tracerctl("attach", target.pid, socket=daemon.socket).returncode == 0
+    tracing = tracerctl.start("trace", target.pid, socket=daemon.socket, stdout=subprocess.DEVNULL)
+    until(lambda: status(tracerctl, daemon.socket)["subscriptions"])
+    tracing.kill()
+    tracing.wait(20)
+    until(lambda: not status(tracerctl, daemon.socket)["subscriptions"])
+    assert tracer_of(target.pid)
+    assert target.tell("call") == "read"

@@ -186,8 +186,11 @@ class SyncSubscription:
 
     @property
     def waiting(self) -> bool:
-        """Whether read() has something to return without looking at the socket."""
-        return bool(self._ready)
+        """Whether read() returns without looking at the socket: with events, or as all have ended.
+
+        The end may have come along with the last events.
+        """
+        return bool(self._ready or self.end)
 
     def fileno(self) -> int:
         """Return the descriptor to select on: when it is readable, read() does not block.

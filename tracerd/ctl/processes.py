@@ -57,7 +57,8 @@ class AttachedProcesses:
             self.detach()
 
     def _ended(self, follower: Follower, fd: int) -> None:
-        if self._ends[fd].read() is None:
+        end = self._ends[fd]
+        if end.read() is None or end.end:  # the end may have come along with an event
             follower.forget(fd)
             del self._ends[fd]
             if not self._ends:
