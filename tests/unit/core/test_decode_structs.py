@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from tracerd.core.decode import fileargs, network, process, sockaddr, stat, structs, times, waiting
+from tracerd.core.decode import fileargs, messages, process, sockaddr, stat, structs, times, waiting
 from tracerd.core.syscalls.model import Cut, Fault, Message, Words
 
 CALL = Words((0,) * 6)
@@ -243,7 +243,7 @@ def test_other_addresses():
 
 def test_messages():
     message = Message(b"\1\0/run/x\0", Cut(b"abc", 10), 2, 24, 0x40)
-    assert network.msghdr(1, message, CALL) == {
+    assert messages.msghdr(1, message, CALL) == {
         "name": {"family": "AF_UNIX", "path": "/run/x"},
         "text": "abc",
         "size": 10,
@@ -252,7 +252,7 @@ def test_messages():
         "controllen": 24,
         "flags": ["MSG_DONTWAIT"],
     }
-    assert network.msghdr(1, Message(b"", b"", 0, 0, 0), CALL)["name"] is None
+    assert messages.msghdr(1, Message(b"", b"", 0, 0, 0), CALL)["name"] is None
 
 
 def test_epoll_event():

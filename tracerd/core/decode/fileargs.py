@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tracerd.core.decode.names.files import OPEN, RESOLVE
+from tracerd.core.decode.names.files import OPEN, RESOLVE, XATTR
 from tracerd.core.decode.names.mounts import MOUNT_ATTR, PROPAGATION
+from tracerd.core.decode.names.process import CLONE
 from tracerd.core.decode.structs import array, record
 
 OPEN_HOW: Final = "<QQQ"
@@ -104,3 +105,45 @@ def _cachestat(
 cachestat_range: Final = record("<QQ", _cachestat_range)
 cachestat: Final = record("<QQQQQ", _cachestat)
 CACHESTAT_SIZE: Final = 40
+
+
+def _xattr_args(value: int, size: int, flags: int) -> dict[str, Any]:
+    return {"value": f"{value:#x}", "size": size, "flags": XATTR.render(flags)}
+
+
+xattr_args: Final = record("<QII", _xattr_args)
+XATTR_ARGS_SIZE: Final = 16
+
+
+def _mnt_id_req(size: int, ns_fd: int, mnt_id: int, param: int, ns_id: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"size": size, "mnt_id": f"{mnt_id:#x}", "param": f"{param:#x}"}
+    if ns_fd:
+        found["mnt_ns_fd"] = ns_fd
+    if size > MNT_ID_REQ_LEAST:
+        found["mnt_ns_id"] = f"{ns_id:#x}"
+    return found
+
+
+MNT_ID_REQ_LEAST: Final = 24
+MNT_ID_REQ_SIZE: Final = 32
+mnt_id_req: Final = record("<IIQQQ", _mnt_id_req, least=MNT_ID_REQ_LEAST)
+
+
+def _ns_id_req(size: int, ns_id: int, ns_type: int, user_ns_id: int) -> dict[str, Any]:
+    return {
+        "size": size,
+        "ns_id": f"{ns_id:#x}",
+        "ns_type": CLONE.render(ns_type),
+        "user_ns_id": f"{user_ns_id:#x}",
+    }
+
+
+ns_id_req: Final = record("<I4xQI4xQ", _ns_id_req)
+NS_ID_REQ_SIZE: Final = 32
+
+
+def _hex(value: int) -> str:
+    return f"{value:#x}"
+
+
+ids: Final = array("<Q", _hex)

@@ -58,5 +58,25 @@ _BY_OPTION: Final[dict[str, Decode]] = {
     "PR_GET_PDEATHSIG": filled(record("<i", _signal)),
     "PR_GET_CHILD_SUBREAPER": filled(record("<i", _one)),
 }
+_FIRST_ONLY: Final = (
+    "PR_SET_NAME",
+    "PR_GET_NAME",
+    "PR_SET_PDEATHSIG",
+    "PR_GET_PDEATHSIG",
+    "PR_SET_DUMPABLE",
+    "PR_GET_DUMPABLE",
+    "PR_SET_KEEPCAPS",
+    "PR_GET_KEEPCAPS",
+    "PR_SET_TIMERSLACK",
+    "PR_GET_TIMERSLACK",
+    "PR_GET_SECCOMP",
+    "PR_GET_SECUREBITS",
+    "PR_CAPBSET_READ",
+    "PR_CAPBSET_DROP",
+    "PR_SET_CHILD_SUBREAPER",
+    "PR_GET_CHILD_SUBREAPER",
+)
+REST: Final = {PRCTL.values[name]: nothing for name in _FIRST_ONLY}
+"""Option -> decoder of the arguments behind the second, which these do not look at."""
 ARGUMENTS: Final = {PRCTL.values[name]: decode for name, decode in _BY_OPTION.items()}
 """Option -> decoder.  Those that look at memory take a Pair."""

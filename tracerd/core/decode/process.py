@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tracerd.core.decode.names.process import CLONE, CLONE_FLAGS, SCHED, SCHED_FLAGS
+from tracerd.core.decode.names.process import (
+    CLONE,
+    CLONE_FLAGS,
+    SCHED,
+    SCHED_FLAGS,
+    SECCOMP,
+    SECCOMP_ACTION,
+)
 from tracerd.core.decode.names.process import SIGACTION as SIGACTION_FLAGS
 from tracerd.core.decode.signals import SIGNALS, signal_name, signals_of
 from tracerd.core.decode.structs import record
@@ -209,3 +216,19 @@ SCHED_ATTR: Final = "<IIQiIQQQII"
 SCHED_ATTR_SIZE: Final = 56
 SCHED_ATTR_LEAST: Final = 48
 sched_attr: Final = record(SCHED_ATTR, _sched_attr, least=SCHED_ATTR_LEAST)
+
+
+def _fprog(length: int, instructions: int) -> dict[str, Any]:
+    return {"len": length, "filter": f"{instructions:#x}"}
+
+
+def _action(value: int) -> list[str | int]:
+    return [SECCOMP_ACTION.render(value)]
+
+
+SECCOMP_SIZE: Final = 16
+SECCOMP_ARGUMENTS: Final[dict[int, Decode]] = {
+    SECCOMP.values["SECCOMP_SET_MODE_FILTER"]: record("<H6xQ", _fprog),
+    SECCOMP.values["SECCOMP_GET_ACTION_AVAIL"]: record("<I", _action),
+}
+"""Operation of seccomp -> decoder of its argument."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from tracerd.core.decode.names import descriptors as names
 from tracerd.core.decode.names import files, memory, watches
-from tracerd.core.syscalls import records
+from tracerd.core.syscalls import commands, records
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.vocabulary import (
     bytes_in,
@@ -93,8 +93,8 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     io(277, "sync_file_range", fd, off, off("nbytes"), flags("flags", names.SYNC_RANGE)),
     io(306, "syncfs", fd),
     io(73, "flock", fd, flags("cmd", names.FLOCK)),
-    io(72, "fcntl", fd, enum("cmd", names.FCNTL), records.fcntl_arg),
-    io(16, "ioctl", fd, records.ioctl_cmd, records.ioctl_arg),
+    io(72, "fcntl", fd, enum("cmd", names.FCNTL), commands.fcntl_arg),
+    io(16, "ioctl", fd, commands.ioctl_cmd, commands.ioctl_arg),
     io(451, "cachestat", fd(op="stat"), records.cachestat_range, records.cachestat, no_flags),
     # Life of descriptors
     io(3, "close", fd),
@@ -167,9 +167,9 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
        size("argsz"), classes="desc signal", level="io"),
     sc(427, "io_uring_register", fd, enum("opcode", names.URING_REGISTER, signed=False), ptr("arg"),
        uint("nr_args"), classes="desc memory", level="io"),
-    desc_fd(444, "landlock_create_ruleset", ptr("attr"), size, uint("flags")),
+    desc_fd(444, "landlock_create_ruleset", records.ruleset_in, size, uint("flags")),
     desc(445, "landlock_add_rule", fd("ruleset_fd"), enum("rule_type", watches.LANDLOCK_RULE),
-         ptr("rule_attr"), uint("flags"), level="fd"),
+         commands.landlock_rule, uint("flags"), level="fd"),
     desc(446, "landlock_restrict_self", fd("ruleset_fd"), uint("flags")),
 )
 # fmt: on

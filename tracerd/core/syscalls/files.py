@@ -15,7 +15,7 @@ from typing import Final
 from tracerd.core.decode.names import files as names
 from tracerd.core.decode.names import mounts
 from tracerd.core.decode.names.descriptors import MEMFD, SECRET
-from tracerd.core.syscalls import records
+from tracerd.core.syscalls import commands, records
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.vocabulary import (
     bytes_in,
@@ -143,11 +143,12 @@ FILES: Final[tuple[Syscall, ...]] = (
     by_path(188, "setxattr", changed, name, value_in, size, xattr_flags),
     by_path(189, "lsetxattr", changed_link, name, value_in, size, xattr_flags),
     by_fd(190, "fsetxattr", fd(op="attr"), name, value_in, size, xattr_flags),
-    at_dir(463, "setxattrat", dirfd, changed_at, xattr_at, name, ptr("uargs"), usize),
+    at_dir(463, "setxattrat", dirfd, changed_at, xattr_at, name, records.xattr_args, usize),
     by_path(191, "getxattr", told, name, value_out, size, ret="size"),
     by_path(192, "lgetxattr", told_link, name, value_out, size, ret="size"),
     by_fd(193, "fgetxattr", fd(op="stat"), name, value_out, size, ret="size"),
-    at_dir(464, "getxattrat", dirfd, told_at, xattr_at, name, ptr("uargs"), usize, ret="size"),
+    at_dir(464, "getxattrat", dirfd, told_at, xattr_at, name, records.xattr_args, usize,
+           ret="size"),
     by_path(194, "listxattr", told, names_out, size, ret="size"),
     by_path(195, "llistxattr", told_link, names_out, size, ret="size"),
     by_fd(196, "flistxattr", fd(op="stat"), names_out, size, ret="size"),
@@ -195,7 +196,7 @@ FILES: Final[tuple[Syscall, ...]] = (
     sc(430, "fsopen", string("_fs_name"), flags("flags", mounts.FSOPEN),
        classes="desc", level="path", ret="fd"),
     at_dir(431, "fsconfig", fd, enum("cmd", mounts.FSCONFIG), string("_key"),
-           records.fsconfig_value, int_("aux")),
+           commands.fsconfig_value, int_("aux")),
     sc(432, "fsmount", fd("fs_fd"), flags("flags", mounts.FSMOUNT),
        flags("attr_flags", mounts.MOUNT_ATTR), classes="desc", level="path", ret="fd"),
     at_dir(442, "mount_setattr", dirfd, path("path", "mount", at="dfd", empty="flag"),
@@ -206,8 +207,10 @@ FILES: Final[tuple[Syscall, ...]] = (
     by_fd(443, "quotactl_fd", fd(op="mount"), uint("cmd"), uint("id"), ptr),
     by_path(163, "acct", path("name", "write")),
     by_path(134, "uselib", path("library", "exec")),
-    sc(457, "statmount", ptr("req"), ptr("buf"), size("bufsize"), uint("flags")),
-    sc(458, "listmount", ptr("req"), ptr("mnt_ids"), size("nr_mnt_ids"), uint("flags"), ret="size"),
-    sc(470, "listns", ptr("req"), ptr("ns_ids"), size("nr_ns_ids"), uint("flags"), ret="size"),
+    sc(457, "statmount", records.mnt_id_req, ptr("buf"), size("bufsize"), uint("flags")),
+    sc(458, "listmount", records.mnt_id_req, records.ids_out("mnt_ids"), size("nr_mnt_ids"),
+       uint("flags"), ret="size"),
+    sc(470, "listns", records.ns_id_req, records.ids_out("ns_ids"), size("nr_ns_ids"),
+       uint("flags"), ret="size"),
 )
 # fmt: on

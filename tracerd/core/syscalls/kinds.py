@@ -78,6 +78,11 @@ KINDS: Final[dict[str, str]] = {
     "sigevent": "{notify, signo, value}, and tid for SIGEV_THREAD_ID",
     "cachestat_range": "{off, len}",
     "cachestat": "struct cachestat",
+    "xattr_args": "struct xattr_args",
+    "mnt_id_req": "struct mnt_id_req",
+    "ns_id_req": "struct ns_id_req",
+    "ids": "list of numbers in hex",
+    "landlock_ruleset": "struct landlock_ruleset_attr",
     "io_uring_params": "struct io_uring_params without the offsets",
 }
 """Kind -> its value, in words."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from tracerd.core.decode.names import network as names
-from tracerd.core.syscalls import records
+from tracerd.core.syscalls import records, sockets
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.vocabulary import (
     bytes_in,
@@ -27,20 +27,20 @@ net = partial(sc, classes="network")
 
 family = enum("family", names.FAMILY)
 kind = flags("type", names.SOCKET_TYPE)
-peer = records.sockaddr_out("upeer_sockaddr", "upeer_addrlen")
+peer = sockets.sockaddr_out("upeer_sockaddr", "upeer_addrlen")
 peer_size = records.int_out("upeer_addrlen")
-own = records.sockaddr_out("usockaddr", "usockaddr_len")
+own = sockets.sockaddr_out("usockaddr", "usockaddr_len")
 own_size = records.int_out("usockaddr_len")
 msg_flags = flags("flags", names.MSG)
 level = enum("level", names.LEVEL)
 
 # fmt: off
 NETWORK: Final[tuple[Syscall, ...]] = (
-    net(41, "socket", family, kind, records.protocol, ret="fd"),
-    net(53, "socketpair", family, kind, records.protocol, records.pair_out("usockvec")),
-    net(49, "bind", fd, records.sockaddr_in("umyaddr", "addrlen", op="bind"), int_("addrlen"),
+    net(41, "socket", family, kind, sockets.protocol, ret="fd"),
+    net(53, "socketpair", family, kind, sockets.protocol, records.pair_out("usockvec")),
+    net(49, "bind", fd, sockets.sockaddr_in("umyaddr", "addrlen", op="bind"), int_("addrlen"),
         level="path"),
-    net(42, "connect", fd, records.sockaddr_in("uservaddr", "addrlen", op="connect"),
+    net(42, "connect", fd, sockets.sockaddr_in("uservaddr", "addrlen", op="connect"),
         int_("addrlen"), level="path"),
     net(50, "listen", fd, int_("backlog")),
     net(43, "accept", fd, peer, peer_size, ret="fd"),
@@ -48,17 +48,17 @@ NETWORK: Final[tuple[Syscall, ...]] = (
     net(51, "getsockname", fd, own, own_size),
     net(52, "getpeername", fd, own, own_size),
     net(44, "sendto", fd, bytes_in("buff", "len"), size("len"), msg_flags,
-        records.sockaddr_in("addr", "addr_len", op="connect"), int_("addr_len"),
+        sockets.sockaddr_in("addr", "addr_len", op="connect"), int_("addr_len"),
         level="io", ret="size"),
     net(45, "recvfrom", fd, bytes_out("ubuf"), size, msg_flags,
-        records.sockaddr_out("addr", "addr_len"), records.int_out("addr_len"), ret="size"),
-    net(46, "sendmsg", fd, records.message_in(op="connect"), msg_flags, level="io", ret="size"),
-    net(47, "recvmsg", fd, records.message_out(), msg_flags, level="io", ret="size"),
-    net(307, "sendmmsg", fd, records.messages_in, uint("vlen"), msg_flags),
-    net(299, "recvmmsg", fd, records.messages_out, uint("vlen"), msg_flags,
+        sockets.sockaddr_out("addr", "addr_len"), records.int_out("addr_len"), ret="size"),
+    net(46, "sendmsg", fd, sockets.message_in(op="connect"), msg_flags, level="io", ret="size"),
+    net(47, "recvmsg", fd, sockets.message_out(), msg_flags, level="io", ret="size"),
+    net(307, "sendmmsg", fd, sockets.messages_in, uint("vlen"), msg_flags),
+    net(299, "recvmmsg", fd, sockets.messages_out, uint("vlen"), msg_flags,
         records.timespec_in("timeout")),
     net(48, "shutdown", fd, enum("how", names.SHUTDOWN)),
-    net(54, "setsockopt", fd, level, records.option, records.option_in, int_("optlen")),
-    net(55, "getsockopt", fd, level, records.option, records.option_out, records.int_out("optlen")),
+    net(54, "setsockopt", fd, level, sockets.option, sockets.option_in, int_("optlen")),
+    net(55, "getsockopt", fd, level, sockets.option, sockets.option_out, records.int_out("optlen")),
 )
 # fmt: on

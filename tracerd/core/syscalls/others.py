@@ -11,7 +11,7 @@ from typing import Final
 
 from tracerd.core.decode.names import memory as names
 from tracerd.core.decode.names import process as process_names
-from tracerd.core.syscalls import records
+from tracerd.core.syscalls import commands, records
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.vocabulary import (
     Draft,
@@ -62,10 +62,10 @@ ids = records.int_out
 requeue = ("REQUEUE", "CMP_REQUEUE", "WAKE_OP", "WAIT_REQUEUE_PI", "CMP_REQUEUE_PI")
 bitset = ("WAIT_BITSET", "WAKE_BITSET")
 futex_rest = (
-    records.futex_arg(uint("val"), "WAIT", "WAKE", "FD", *bitset, *requeue),
-    records.futex_arg(ptr("utime"), "WAIT", "WAIT_BITSET", "LOCK_PI", "LOCK_PI2", *requeue),
-    records.futex_arg(ptr("uaddr2"), *requeue),
-    records.futex_arg(uint("val3"), *bitset, *requeue[1:]),
+    commands.futex_arg(uint("val"), "WAIT", "WAKE", "FD", *bitset, *requeue),
+    commands.futex_arg(ptr("utime"), "WAIT", "WAIT_BITSET", "LOCK_PI", "LOCK_PI2", *requeue),
+    commands.futex_arg(ptr("uaddr2"), *requeue),
+    commands.futex_arg(uint("val3"), *bitset, *requeue[1:]),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from tracerd.core.decode.names import files
 from tracerd.core.decode.names import process as names
-from tracerd.core.syscalls import records
+from tracerd.core.syscalls import commands, records
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.vocabulary import (
     Draft,
@@ -89,13 +89,15 @@ PROCESSES: Final[tuple[Syscall, ...]] = (
     sc(308, "setns", fd, flags("flags", names.CLONE), classes="desc", level="path"),
     sc(218, "set_tid_address", ptr("tidptr"), ret="pid"),
     # Behaviour
-    sc(157, "prctl", enum("option", names.PRCTL), records.prctl_arg, word("arg3"), word("arg4"),
-       word("arg5"), classes="creds"),
+    sc(157, "prctl", enum("option", names.PRCTL), commands.prctl_arg,
+       commands.prctl_rest("arg3"), commands.prctl_rest("arg4"), commands.prctl_rest("arg5"),
+       classes="creds"),
     sc(158, "arch_prctl", enum("option", names.ARCH_PRCTL), word("arg2")),
     sc(101, "ptrace", enum("request", names.PTRACE), pid, ptr("addr"), word("data"), ret="long"),
-    sc(312, "kcmp", pid("pid1"), pid("pid2"), int_("type"), ulong("idx1"), ulong("idx2")),
+    sc(312, "kcmp", pid("pid1"), pid("pid2"), enum("type", names.KCMP), ulong("idx1"),
+       ulong("idx2")),
     sc(317, "seccomp", enum("op", names.SECCOMP, signed=False),
-       flags("flags", names.SECCOMP_FILTER), ptr("uargs")),
+       flags("flags", names.SECCOMP_FILTER), commands.seccomp_arg),
     # Limits and use of resources
     sc(97, "getrlimit", resource, records.rlimit_out("rlim")),
     sc(160, "setrlimit", resource, records.rlimit_in("rlim")),

@@ -1,58 +1,39 @@
 """The words for structures: which decoder, how many bytes, and at which stop.
 
 A structure that the program fills is read at the enter-stop, one that the kernel fills at
-the exit-stop.
+the exit-stop; one that the kernel changes at both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from tracerd.core.decode import (
     depending,
     dirents,
-    fcntl,
     fileargs,
-    ioctl,
-    messages,
-    prctl,
+    landlock,
     process,
     signals,
-    sockaddr,
-    sockopts,
     stages,
     stat,
     times,
     waiting,
     words,
 )
-from tracerd.core.decode.names.memory import FUTEX
 from tracerd.core.decode.structs import size_of
 from tracerd.core.syscalls.model import Decode, How
-from tracerd.core.syscalls.vocabulary import (
-    BUFFER_LIMIT,
-    SOCKADDR_LIMIT,
-    Draft,
-    Want,
-    mode,
-    ptr,
-    word,
-)
+from tracerd.core.syscalls.vocabulary import Draft, Want, mode
 
 ARRAY_LIMIT: Final = 32
 """Elements of an array (of polled descriptors, of events) that are looked at."""
 FD_SET_SIZE: Final = 128
 """As the C library's fd_set: 1,024 descriptors."""
-OPTION_LIMIT: Final = 16
-"""Socket options that say something are ints, or few of them."""
 DIRENTS_LIMIT: Final = 2048
 """Some eighty entries with short names."""
 CPUS_SIZE: Final = 128
 """As the C library's cpu_set_t: 1,024 processors."""
-MMSGHDR_LENGTH: Final = 56
-"""Where msg_len is in a struct mmsghdr."""
 
 
 def struct_in(name: str, kind: str, decode: Decode, size: int) -> Draft:
@@ -137,6 +118,16 @@ def dirents_out(name_at: int) -> Draft:
 
 dirents_old: Final = dirents_out(dirents.DIRENT_NAME)
 dirents64: Final = dirents_out(dirents.DIRENT64_NAME)
+xattr_args: Final = struct_in("uargs", "xattr_args", fileargs.xattr_args, fileargs.XATTR_ARGS_SIZE)
+mnt_id_req: Final = struct_in("req", "mnt_id_req", fileargs.mnt_id_req, fileargs.MNT_ID_REQ_SIZE)
+ns_id_req: Final = struct_in("req", "ns_id_req", fileargs.ns_id_req, fileargs.NS_ID_REQ_SIZE)
+
+
+def ids_out(name: str) -> Draft:
+    """Return as many numbers of 64 bits as the call returns."""
+    return Draft(name, "ids", fileargs.ids, exit=Want(How.ARRAY, ARRAY_LIMIT * 8, element=8))
+
+
 cachestat_range: Final = struct_in("cstat_range", "cachestat_range", fileargs.cachestat_range, 16)
 cachestat: Final = struct_out("cstat", "cachestat", fileargs.cachestat, fileargs.CACHESTAT_SIZE)
 
@@ -216,6 +207,9 @@ def fd_set(name: str) -> Draft:
     return replace(draft, bind=lambda at: waiting.fd_set(at["n"]))
 
 
+ruleset_in: Final = sized_in(
+    "attr", "landlock_ruleset", landlock.ruleset, landlock.RULESET_SIZE, "size"
+)
 uring_params: Final = struct_both(
     "params",
     "io_uring_params",
@@ -282,97 +276,3 @@ def rlimit_in(name: str) -> Draft:
 def rlimit_out(name: str) -> Draft:
     """Return a struct rlimit that the kernel fills."""
     return struct_out(name, "rlimit", process.rlimit, 16)
-
-
-# Sockets.
-
-
-def sockaddr_in(name: str, length: str, *, op: str = "") -> Draft:
-    """Return an address that the program has filled."""
-    want = Want(How.SOCKADDR, SOCKADDR_LIMIT, length)
-    return Draft(name, "sockaddr", sockaddr.sockaddr, enter=want, op=op)
-
-
-def sockaddr_out(name: str, length: str) -> Draft:
-    """Return an address that the kernel fills; argument `length` points to its size."""
-    want = Want(How.BYTES_LENPTR, SOCKADDR_LIMIT, length)
-    return Draft(name, "sockaddr", sockaddr.sockaddr, exit=want)
-
-
-def message_in(name: str = "msg", *, op: str = "") -> Draft:
-    """Return a struct msghdr to be sent."""
-    want = Want(How.MSGHDR, BUFFER_LIMIT)
-    return Draft(name, "msghdr", messages.msghdr, enter=want, op=op)
-
-
-def message_out(name: str = "msg") -> Draft:
-    """Return a struct msghdr to be filled."""
-    return Draft(name, "msghdr", messages.msghdr, exit=Want(How.MSGHDR, BUFFER_LIMIT))
-
-
-messages_in: Final = Draft(
-    "mmsg",
-    "mmsghdr",
-    words.ptr,
-    enter=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
-    bind=lambda at: messages.mmsghdr(at["vlen"]),
-)
-messages_out: Final = Draft(
-    "mmsg",
-    "mmsghdr",
-    messages.mmsghdr_filled,
-    exit=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
-)
-
-
-def _option_value(at: Mapping[str, int]) -> Decode:
-    return sockopts.option_value(at["level"], at["optname"])
-
-
-option: Final = Draft("optname", "enum", words.int_, bind=lambda at: sockopts.option(at["level"]))
-option_in: Final = Draft(
-    "optval",
-    "option",
-    words.ptr,
-    enter=Want(How.ARRAY, OPTION_LIMIT, "optlen", 1),
-    bind=_option_value,
-)
-option_out: Final = Draft(
-    "optval",
-    "option",
-    words.ptr,
-    exit=Want(How.BYTES_LENPTR, OPTION_LIMIT, "optlen"),
-    bind=_option_value,
-)
-protocol: Final = Draft(
-    "protocol", "enum", words.int_, bind=lambda at: depending.protocol(at["family"])
-)
-
-# What depends on a command.
-
-
-def by_command(
-    name: str, command: str, known: Mapping[int, Decode], other: Draft, size: int
-) -> Draft:
-    """Return a word, or a pointer to at most `size` bytes, as argument `command` says."""
-    draft = struct_both(name, "any", words.ptr, size)
-    return replace(draft, bind=lambda at: depending.by_command(at[command], known, other.decode))
-
-
-fcntl_arg: Final = by_command("arg", "cmd", fcntl.ARGUMENTS, ptr, fcntl.FLOCK_SIZE)
-ioctl_cmd: Final = Draft("cmd", "enum", ioctl.request)
-ioctl_arg: Final = by_command("arg", "cmd", ioctl.ARGUMENTS, word, ioctl.LARGEST)
-prctl_arg: Final = by_command("arg2", "option", prctl.ARGUMENTS, word, prctl.NAME_SIZE)
-fsconfig_value: Final = Draft(
-    "_value",
-    "string",
-    words.ptr,
-    enter=Want(How.CSTRING, 256),
-    bind=lambda at: depending.fsconfig_value(at["cmd"]),
-)
-
-
-def futex_arg(draft: Draft, *ops: str) -> Draft:
-    """Return an argument that only some futex operations have, those named."""
-    numbers = frozenset(FUTEX.values[f"FUTEX_{op}"] for op in ops)
-    return replace(draft, bind=lambda at: depending.only_for(at["op"], 0x7F, numbers, draft.decode))

@@ -1,6 +1,7 @@
 """The words that rows of the syscall table are written in: numbers, text, contents.
 
-Those that stand for structures are in records.py.
+Those that stand for structures are in records.py, those of sockets in sockets.py, and those
+whose meaning a command says in commands.py.
 
 A Draft is an argument that still names its neighbours (the buffer its length, the path its
 dirfd) instead of giving their positions; `sc` resolves the names when the row is built.

@@ -345,3 +345,29 @@ KEYCTL: Final = ValueSet(
         "KEYCTL_WATCH_KEY": 32,
     }
 )
+
+SECCOMP_ACTION: Final = ValueSet(
+    {
+        "SECCOMP_RET_KILL_PROCESS": 0x80000000,
+        "SECCOMP_RET_KILL_THREAD": 0,
+        "SECCOMP_RET_TRAP": 0x00030000,
+        "SECCOMP_RET_ERRNO": 0x00050000,
+        "SECCOMP_RET_USER_NOTIF": 0x7FC00000,
+        "SECCOMP_RET_TRACE": 0x7FF00000,
+        "SECCOMP_RET_LOG": 0x7FFC0000,
+        "SECCOMP_RET_ALLOW": 0x7FFF0000,
+    }
+)
+
+KCMP: Final = ValueSet(
+    {
+        "KCMP_FILE": 0,
+        "KCMP_VM": 1,
+        "KCMP_FILES": 2,
+        "KCMP_FS": 3,
+        "KCMP_SIGHAND": 4,
+        "KCMP_IO": 5,
+        "KCMP_SYSVSEM": 6,
+        "KCMP_EPOLL_TFD": 7,
+    }
+)

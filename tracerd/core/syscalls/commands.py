@@ -1,0 +1,56 @@
+"""The words whose meaning another argument, a command, says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from tracerd.core.decode import depending, fcntl, ioctl, landlock, prctl, process, words
+from tracerd.core.decode.names.memory import FUTEX
+from tracerd.core.syscalls import records
+from tracerd.core.syscalls.model import Decode, How
+from tracerd.core.syscalls.vocabulary import Draft, Want, ptr, word
+
+
+def by_command(
+    name: str, command: str, known: Mapping[int, Decode], other: Draft, size: int
+) -> Draft:
+    """Return a word, or a pointer to at most `size` bytes, as argument `command` says."""
+    draft = records.struct_both(name, "any", words.ptr, size)
+    return replace(draft, bind=lambda at: depending.by_command(at[command], known, other.decode))
+
+
+fcntl_arg: Final = by_command("arg", "cmd", fcntl.ARGUMENTS, ptr, fcntl.FLOCK_SIZE)
+ioctl_cmd: Final = Draft("cmd", "enum", ioctl.request)
+ioctl_arg: Final = by_command("arg", "cmd", ioctl.ARGUMENTS, word, ioctl.LARGEST)
+seccomp_arg: Final = replace(
+    records.struct_in("uargs", "any", words.ptr, process.SECCOMP_SIZE),
+    bind=lambda at: depending.by_command(at["op"], process.SECCOMP_ARGUMENTS, words.ptr),
+)
+landlock_rule: Final = replace(
+    records.struct_in("rule_attr", "any", words.ptr, landlock.RULE_SIZE),
+    bind=lambda at: depending.by_command(at["rule_type"], landlock.RULES, words.ptr),
+)
+prctl_arg: Final = by_command("arg2", "option", prctl.ARGUMENTS, word, prctl.NAME_SIZE)
+fsconfig_value: Final = Draft(
+    "_value",
+    "string",
+    words.ptr,
+    enter=Want(How.CSTRING, 256),
+    bind=lambda at: depending.fsconfig_value(at["cmd"]),
+)
+
+
+def prctl_rest(name: str) -> Draft:
+    """Return an argument that only some prctl options have."""
+    known = prctl.REST
+    return replace(
+        word(name), bind=lambda at: depending.by_command(at["option"], known, word.decode)
+    )
+
+
+def futex_arg(draft: Draft, *ops: str) -> Draft:
+    """Return an argument that only some futex operations have, those named."""
+    numbers = frozenset(FUTEX.values[f"FUTEX_{op}"] for op in ops)
+    return replace(draft, bind=lambda at: depending.only_for(at["op"], 0x7F, numbers, draft.decode))

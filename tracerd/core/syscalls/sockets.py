@@ -1,0 +1,77 @@
+"""The words for what socket calls take: addresses, messages, options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tracerd.core.decode import depending, messages, sockaddr, sockopts, words
+from tracerd.core.syscalls.model import Decode, How
+from tracerd.core.syscalls.vocabulary import BUFFER_LIMIT, SOCKADDR_LIMIT, Draft, Want
+
+OPTION_LIMIT: Final = 16
+"""Socket options that say something are ints, or few of them."""
+MMSGHDR_LENGTH: Final = 56
+"""Where msg_len is in a struct mmsghdr."""
+
+
+def sockaddr_in(name: str, length: str, *, op: str = "") -> Draft:
+    """Return an address that the program has filled."""
+    want = Want(How.SOCKADDR, SOCKADDR_LIMIT, length)
+    return Draft(name, "sockaddr", sockaddr.sockaddr, enter=want, op=op)
+
+
+def sockaddr_out(name: str, length: str) -> Draft:
+    """Return an address that the kernel fills; argument `length` points to its size."""
+    want = Want(How.BYTES_LENPTR, SOCKADDR_LIMIT, length)
+    return Draft(name, "sockaddr", sockaddr.sockaddr, exit=want)
+
+
+def message_in(name: str = "msg", *, op: str = "") -> Draft:
+    """Return a struct msghdr to be sent."""
+    want = Want(How.MSGHDR, BUFFER_LIMIT)
+    return Draft(name, "msghdr", messages.msghdr, enter=want, op=op)
+
+
+def message_out(name: str = "msg") -> Draft:
+    """Return a struct msghdr to be filled."""
+    return Draft(name, "msghdr", messages.msghdr, exit=Want(How.MSGHDR, BUFFER_LIMIT))
+
+
+messages_in: Final = Draft(
+    "mmsg",
+    "mmsghdr",
+    words.ptr,
+    enter=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
+    bind=lambda at: messages.mmsghdr(at["vlen"]),
+)
+messages_out: Final = Draft(
+    "mmsg",
+    "mmsghdr",
+    messages.mmsghdr_filled,
+    exit=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
+)
+
+
+def _option_value(at: Mapping[str, int]) -> Decode:
+    return sockopts.option_value(at["level"], at["optname"])
+
+
+option: Final = Draft("optname", "enum", words.int_, bind=lambda at: sockopts.option(at["level"]))
+option_in: Final = Draft(
+    "optval",
+    "option",
+    words.ptr,
+    enter=Want(How.ARRAY, OPTION_LIMIT, "optlen", 1),
+    bind=_option_value,
+)
+option_out: Final = Draft(
+    "optval",
+    "option",
+    words.ptr,
+    exit=Want(How.BYTES_LENPTR, OPTION_LIMIT, "optlen"),
+    bind=_option_value,
+)
+protocol: Final = Draft(
+    "protocol", "enum", words.int_, bind=lambda at: depending.protocol(at["family"])
+)
