@@ -301,3 +301,23 @@ def test_an_end_that_comes_with_the_last_events(daemon, tracee, until):
         assert subscription.end
         assert subscription.waiting
         assert subscription.read(timeout=0) is None
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("create", {"one": {"create": 1}}),
+        ("!create,truncate", {"one": {"write": 1}, "two": {"delete": 1}}),
+        ("delete", {"two": {"delete": 1}}),
+    ],
+)
+def test_only_the_operations_asked_for(files, tmp_path, option, expected):
+    script = f"> {tmp_path}/one; mv {tmp_path}/one {tmp_path}/two; rm {tmp_path}/two"
+    path = f"{tmp_path}/**"
+    done = files("sh", "-c", script, options=["--op", option, "--path", path])
+    found = {
+        Path(entry["path"]).name: {op: count for op, count in entry["ops"].items() if op != "stat"}
+        for entry in done["files"]
+    }
+    assert {name: ops for name, ops in found.items() if ops} == expected
+    assert bool(done["renames"]) == option.startswith("!")

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from tracerd.protocol import events
 from tracerd.protocol.events import Event, FileAccess, SyscallExit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+RENAMES: Final = frozenset({"rename-from", "rename-to"})
 UNFINISHED: Final = "unfinished"
 """In place of an errno: the call never returned."""
 
@@ -41,6 +44,28 @@ class Access(NamedTuple):
     real: str | None = None
     implied: bool = False
     unresolved: bool = False
+
+
+class Operations:
+    """Which operations were asked for: names, or `!name` for what is not wanted."""
+
+    def __init__(self, asked: Sequence[str]) -> None:
+        wanted = {op for op in asked if not op.startswith("!")}
+        unwanted = {op.removeprefix("!") for op in asked} - wanted
+        chosen = (wanted or set(events.OPS)) - unwanted
+        if RENAMES & chosen:  # a rename is told whole
+            chosen |= RENAMES
+        self._all = chosen >= set(events.OPS)
+        self._chosen = frozenset(chosen)
+
+    def narrowed(self, event: Event) -> Event:
+        """Return the event without the accesses that were not asked for."""
+        if self._all or not isinstance(event, SyscallExit):
+            return event
+        kept = [entry for entry in event.files if entry.op in self._chosen]
+        if len(kept) == len(event.files):
+            return event
+        return msgspec.structs.replace(event, files=kept)
 
 
 def accesses(event: Event) -> Iterator[Access]:

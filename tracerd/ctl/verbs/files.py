@@ -25,6 +25,7 @@ from tracerd.ctl.command import traced
 from tracerd.ctl.display import harmless
 from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
 from tracerd.ctl.files import live
+from tracerd.ctl.files.accesses import Operations
 from tracerd.ctl.files.document import document
 from tracerd.ctl.files.report import Report
 from tracerd.ctl.files.table import table, verdict
@@ -84,16 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json and arguments.format != "text":
         raise UsageError("--json and --format exclude each other")
     selected = filters.selection(arguments)
-    with Output.open(arguments.output, STDOUT if pids else STDERR) as target:
-        report = Reporter(arguments, target)
-        if pids:
-            return _processes(arguments, pids, selected, report)
-        try:
-            status, failed = _command(arguments, selected, report)
-        except EXPECTED as error:
-            complain(error)
-            code = exit_code(error)
-            return code if code == UsageError.exit_code else OWN_FAILURE
+    ops = selected.get("op", [])
+    if pids:
+        with Output.open(arguments.output, STDOUT) as target:
+            return _processes(arguments, pids, selected, Reporter(arguments, target, ops))
+    try:
+        with Output.open(arguments.output, STDERR) as target:
+            status, failed = _command(arguments, selected, Reporter(arguments, target, ops))
+    except EXPECTED as error:
+        complain(error)
+        code = exit_code(error)
+        return code if code == UsageError.exit_code else OWN_FAILURE
     return OWN_FAILURE if failed else end_as(status)
 
 
@@ -153,10 +155,14 @@ def _processes(
 
 
 class Reporter:
-    """Takes events in, shows them if asked, and the report at the end."""
+    """Takes events in, shows them if asked, and the report at the end.
 
-    def __init__(self, arguments: argparse.Namespace, target: Output) -> None:
+    ops: as in the filter; what else a call did is left out (an open may also truncate).
+    """
+
+    def __init__(self, arguments: argparse.Namespace, target: Output, ops: Sequence[str]) -> None:
         self._report = Report()
+        self._ops = Operations(ops)
         self._target = target
         self._ink = target.ink(arguments.color)
         self._json: bool = arguments.json
@@ -178,7 +184,8 @@ class Reporter:
     def take(self, batches: Callable[[int], Iterator[Batch]]) -> bool:
         """Take all events in; return whether there is still a reader for the report."""
         try:
-            for batch in batches(self._target.fd):
+            for whole in batches(self._target.fd):
+                batch = [self._ops.narrowed(event) for event in whole]
                 for event in batch:
                     self._report.add(event)
                 if self._live:

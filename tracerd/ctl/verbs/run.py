@@ -52,13 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.command:
         raise UsageError("a command is missing: tracerctl run -- CMD ARGS...")
     selected = filters.selection(arguments)
-    with Output.open(arguments.output, STDERR) as output:
-        try:
+    try:
+        with Output.open(arguments.output, STDERR) as output:
             status, failed = _run(arguments, selected, output)
-        except EXPECTED as error:
-            complain(error)
-            code = exit_code(error)
-            return code if code == UsageError.exit_code else OWN_FAILURE
+    except EXPECTED as error:
+        complain(error)
+        code = exit_code(error)
+        return code if code == UsageError.exit_code else OWN_FAILURE
     return OWN_FAILURE if failed else end_as(status)
 
 
