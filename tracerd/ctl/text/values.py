@@ -98,13 +98,45 @@ def _vector(value: Any, ink: Ink) -> str:
     return anything(value, ink)
 
 
+def _any(value: Any, ink: Ink) -> str:
+    """Show what another argument gives a meaning to: a list of names is a flag word."""
+    if isinstance(value, list) and all(_is_constant(item) for item in value):
+        return _flags(value, ink)
+    return anything(value, ink)
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, str) and _CONSTANT.fullmatch(value) is not None
+
+
+def _entries(value: Any, ink: Ink) -> str:
+    """Show directory entries; a file may be named like a constant."""
+    names = value.get("names") if isinstance(value, dict) else None
+    if not isinstance(names, list):
+        return anything(value, ink)
+    shown = [_text(name, ink) for name in names]
+    if value.get("entries") != len(names):
+        shown.append("...")
+    return f"[{', '.join(shown)}]"
+
+
+def _offsets(value: Any, ink: Ink) -> str:
+    """Show an offset that a call moves, before and after."""
+    if isinstance(value, list) and len(value) == 2:
+        return f"[{anything(value[0], ink)}] => [{anything(value[1], ink)}]"
+    return anything(value, ink)
+
+
 KINDS: Final[Mapping[str, Show]] = {
+    "any": _any,
+    "dirents": _entries,
     "dirfd": _bare,
     "enum": _bare,
     "fd": _bare,
     "flags": _flags,
     "iovec": _vector,
     "mode": _bare,
+    "offs": _offsets,
     "path": _path,
     "pid": _bare,
     "ptr": _bare,
