@@ -123,9 +123,19 @@ def states(pid):
 
 
 def settled(pid, until):
-    """Wait until all threads sleep; return their states."""
-    until(lambda: all(state in "ST" for state, _ in states(pid).values()))
-    return states(pid)
+    """Wait until all threads sleep; return their states.
+
+    A sleeper that is being woken for a moment has no place where it waits: `0`.
+    """
+    found = {}
+
+    def all_asleep():
+        found.clear()
+        found.update(states(pid))
+        return all(state in "ST" and place != "0" for state, place in found.values())
+
+    until(all_asleep)
+    return found
 
 
 def listed(tracerctl, socket):
