@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 
+import pytest
 from real import Program, Tracing, command, until
 
 from tracerd.core import procfs
@@ -138,7 +139,9 @@ class SwitchedGate:
         return self.closed
 
 
-def test_a_closed_gate_holds_at_syscall_stops_and_a_kill_frees():
+@pytest.fixture
+def held():
+    """Four busy threads, all held at a syscall stop."""
     gate = SwitchedGate()
     tracing = Tracing(gate)
     try:
@@ -147,38 +150,35 @@ def test_a_closed_gate_holds_at_syscall_stops_and_a_kill_frees():
             owner = tracing.attach(busy.pid)
             gate.closed = True
             tracing.wait_for(lambda: tracing.tracer.statistics.held == 4)
-            seen = len(tracing.events)
-            assert all(procfs.status(t).state == "t" for t in procfs.tasks(busy.pid)[1:])
-            assert len(tracing.events) == seen
-            gate.closed = False
-            tracing.command(Recheck())
-            assert tracing.tracer.statistics.held == 0
-            tracing.wait_for(lambda: len(tracing.events) > seen + 100)
-            gate.closed = True
-            tracing.wait_for(lambda: tracing.tracer.statistics.held == 4)
-            busy.send(signal.SIGKILL)
-            tracing.wait_for(lambda: tracing.ended(owner))
-            assert busy.wait() == 128 + signal.SIGKILL
-            gate.closed = False
-            assert tracing.tracer.statistics.held == 0
+            yield tracing, gate, busy, owner
     finally:
         tracing.stop()
 
 
-def test_a_held_program_can_be_detached():
-    gate = SwitchedGate()
-    tracing = Tracing(gate)
-    try:
-        tracing.interest()
-        with Program("getppid16", 0, 4) as busy:
-            owner = tracing.attach(busy.pid)
-            gate.closed = True
-            tracing.wait_for(lambda: tracing.tracer.statistics.held == 4)
-            tracing.release(owner)
-            assert untraced(busy.pid, 0) == []
-            until(lambda: procfs.status(procfs.tasks(busy.pid)[-1]).state in "RS")
-    finally:
-        tracing.stop()
+def test_a_closed_gate_holds_at_syscall_stops(held):
+    tracing, gate, busy, _ = held
+    seen = len(tracing.events)
+    assert all(procfs.status(t).state == "t" for t in procfs.tasks(busy.pid)[1:])
+    assert len(tracing.events) == seen
+    gate.closed = False
+    tracing.command(Recheck())
+    assert tracing.tracer.statistics.held == 0
+    tracing.wait_for(lambda: len(tracing.events) > seen + 100)
+
+
+def test_a_held_program_can_be_killed(held):
+    tracing, _, busy, owner = held
+    busy.send(signal.SIGKILL)
+    tracing.wait_for(lambda: tracing.ended(owner))
+    assert busy.wait() == 128 + signal.SIGKILL
+    assert tracing.tracer.statistics.held == 0
+
+
+def test_a_held_program_can_be_detached(held):
+    tracing, _, busy, owner = held
+    tracing.release(owner)
+    assert untraced(busy.pid, 0) == []
+    until(lambda: procfs.status(procfs.tasks(busy.pid)[-1]).state in "RS")
 
 
 def test_killed_at_random_moments(tracing):

@@ -8,35 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tracerd.core.state_calls import STATE_CALLS
 from tracerd.core.syscalls import lookup
 from tracerd.core.syscalls.model import Capture, How, Syscall
 from tracerd.core.syscalls.plan import Plan, plan_for
 from tracerd.protocol.filters import Interest
-
-STATE_CALLS = frozenset(
-    {
-        "prctl",
-        "chroot",
-        "pivot_root",
-        "setns",
-        "unshare",
-        "setuid",
-        "setreuid",
-        "setresuid",
-        "setfsuid",
-        "setgid",
-        "setregid",
-        "setresgid",
-        "setfsgid",
-        "execve",
-        "execveat",
-        "clone",
-        "clone3",
-        "ptrace",
-        "io_uring_setup",
-    }
-)
-"""Calls that change what the tracer knows of a process, recorded whenever calls stop at all."""
 
 ABIS: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
 """AUDIT_ARCH_* of <linux/audit.h>."""

@@ -8,23 +8,6 @@ CLONE_THREAD = 0x00010000
 CLONE_UNTRACED = 0x00800000
 PR_SET_NAME = 15
 
-EXECS = frozenset({"execve", "execveat"})
-ROOT_CALLS = frozenset({"chroot", "pivot_root", "unshare", "setns"})
-CREDENTIAL_CALLS = frozenset(
-    {
-        "setuid",
-        "setreuid",
-        "setresuid",
-        "setfsuid",
-        "setgid",
-        "setregid",
-        "setresgid",
-        "setfsgid",
-        "unshare",
-        "setns",
-    }
-)
-
 NOT_RESTARTED = frozenset({0, 43, 45, 47, 65, 128, 208, 220, 232, 281, 288, 333, 441})
 """x86-64 calls that can return EINTR to a program because of our own interrupt, and that have
 done nothing when they do: read, accept, recvfrom, recvmsg, semop, rt_sigtimedwait, io_getevents,

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from tracerd.core import files, kernel, procfs
-from tracerd.core.calls import EXECS
 from tracerd.core.decode.errnos import errno_name
 from tracerd.core.decode.signals import si_code_name, signal_name
 from tracerd.core.interpreters import Interpreters
 from tracerd.core.pump import Call
+from tracerd.core.state_calls import EXECS
 from tracerd.core.syscalls import decode_args, decode_ret
 from tracerd.core.syscalls.model import Captured, OpenedFile, Strings, Words
 from tracerd.core.tracee import Process

@@ -6,19 +6,13 @@ import logging
 from collections.abc import Callable
 
 from tracerd.core import identity, procfs
-from tracerd.core.calls import (
-    CLONE_UNTRACED,
-    CREDENTIAL_CALLS,
-    EXECS,
-    PR_SET_NAME,
-    ROOT_CALLS,
-    clone_flags,
-)
+from tracerd.core.calls import CLONE_UNTRACED, PR_SET_NAME, clone_flags
 from tracerd.core.commands import TargetEnded
 from tracerd.core.decode.signals import signal_name
 from tracerd.core.describe import KINDS
 from tracerd.core.pump import Call
 from tracerd.core.scene import Scene, Target
+from tracerd.core.state_calls import CREDENTIAL_CALLS, EXECS, ROOT_CALLS
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import (
     Anomaly,

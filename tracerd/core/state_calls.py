@@ -1,0 +1,27 @@
+"""Calls that change what the tracer knows of a process, by name.
+
+They are recorded whenever calls stop at all, whether or not anyone asked for them.
+"""
+
+from __future__ import annotations
+
+EXECS = frozenset({"execve", "execveat"})
+ROOT_CALLS = frozenset({"chroot", "pivot_root", "unshare", "setns"})
+CREDENTIAL_CALLS = frozenset(
+    {
+        "setuid",
+        "setreuid",
+        "setresuid",
+        "setfsuid",
+        "setgid",
+        "setregid",
+        "setresgid",
+        "setfsgid",
+        "unshare",
+        "setns",
+    }
+)
+
+STATE_CALLS = (
+    EXECS | ROOT_CALLS | CREDENTIAL_CALLS | {"prctl", "clone", "clone3", "ptrace", "io_uring_setup"}
+)
