@@ -11,9 +11,15 @@ import os
 import re
 from typing import Any, Final, NamedTuple
 
-from tracerd.client.selection import NUMERIC
+from tracerd.client.selection import NUMERIC, filter_of
 from tracerd.ctl.errors import UsageError
 from tracerd.protocol.events import EVENT_TYPES, LEVELS, OPS, STREAM_CONTROL
+
+TASK_FIELDS: Final = frozenset({"pid", "tree", "tid", "uid", "comm", "exe"})
+"""Fields that speak of who does something, not of what."""
+
+LIVES: Final = ("signal_stop", "group_stop", "resumed", "exit", "signal_exit")
+"""What strace shows beside calls."""
 
 
 class Option(NamedTuple):
@@ -138,6 +144,19 @@ def selection(arguments: argparse.Namespace) -> dict[str, Any]:
     if duration_ns:
         stated["min_duration_ns"] = duration_ns
     return stated
+
+
+def as_strace(selected: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `subscribe` takes for the lines of `run` and `trace`.
+
+    As strace does, signals and ends are shown whatever calls are, unless `--type` says what to
+    show.  `--json` is for programs: it has what was asked for and nothing else.
+    """
+    of_calls = selected.keys() - TASK_FIELDS
+    if arguments.json or not of_calls or "type" in of_calls:
+        return selected
+    tasks = {name: value for name, value in selected.items() if name in TASK_FIELDS}
+    return {"filters": [filter_of(selected), filter_of({**tasks, "type": LIVES})]}
 
 
 def _split(option: Option, given: str) -> list[str]:

@@ -114,3 +114,30 @@ def test_durations(text, nanoseconds):
 def test_durations_that_are_none(text):
     with pytest.raises(argparse.ArgumentTypeError, match="not a time"):
         filters.duration(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ((), False),  # no filter: all is shown anyway
+        (("--comm", "make"), False),
+        (("-e", "openat"), True),
+        (("-P", "/etc/"), True),
+        (("--failed",), True),
+        (("-e", "openat", "--json"), False),
+        (("-e", "openat", "--type", "syscall_enter"), False),
+    ],
+)
+def test_lines_show_signals_and_ends_beside_calls(options, shown):
+    parser = argparse.ArgumentParser()
+    filters.add_options(parser)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args(options)
+    selected = {**filters.selection(arguments), "tree": 7}
+    wanted = filters.as_strace(selected, arguments)
+    if not shown:
+        assert wanted == selected
+    else:
+        calls, lives = wanted["filters"]
+        assert calls == filter_of(selected)
+        assert (lives.tree, lives.type) == ([7], list(filters.LIVES))

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tracerd.ctl.filters import LIVES
 from tracerd.errors import PermissionDenied
 from tracerd.protocol import events, messages
 
@@ -161,7 +162,10 @@ def test_subscribed_then_attached_then_run(daemon):
     [subscribed], [attached] = daemon.called("Subscribe"), daemon.called("Attach")
     assert (attached.scope, attached.until_exec) == ("connection", True)
     assert subscribed == messages.Subscribe(
-        filters=[messages.Filter(tree=[attached.pid], syscall=["%file"])],
+        filters=[
+            messages.Filter(tree=[attached.pid], syscall=["%file"]),
+            messages.Filter(tree=[attached.pid], type=list(LIVES)),
+        ],
         until=attached.pid,
         overflow="block",
         envp=True,

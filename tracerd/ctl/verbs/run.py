@@ -7,7 +7,8 @@ r"""Run a program and show its system calls as they happen.
 Like `strace -f`: all processes the program starts are followed, nothing is
 lost, and it ends when the last of them has ended.  The program runs as without
 tracerctl (terminal, directory, environment, standard input); lines go to
-standard error.  The exit code is the program's, a death by signal too; 125 if
+standard error.  Signals and ends are shown whatever calls are, unless --type or
+--json is given.  The exit code is the program's, a death by signal too; 125 if
 tracing itself failed, 126 or 127 if the program cannot be run.
 """
 
@@ -66,11 +67,11 @@ def _run(
     arguments: argparse.Namespace, selected: dict[str, Any], output: Output
 ) -> tuple[int, bool]:
     """Return the program's wait status, and whether tracing failed on the way."""
-    if arguments.level:
-        selected["level"] = arguments.level
+    level = {"level": arguments.level} if arguments.level else {}
 
     def options(pid: int) -> dict[str, Any]:
-        return {**selected, "tree": pid, "envp": arguments.env, **display.options(arguments)}
+        wanted = filters.as_strace({**selected, "tree": pid}, arguments)
+        return {**wanted, **level, "envp": arguments.env, **display.options(arguments)}
 
     with session(arguments) as opened:
         shown = Display(output, arguments, opened.client)

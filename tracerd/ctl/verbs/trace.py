@@ -5,7 +5,8 @@ r"""Attach to running processes and show their system calls until they end.
 
 All threads, and all processes they start, are followed.  Ctrl-C detaches; the
 processes go on as before, and the exit code is 0.  It is 1 if the daemon ends.
-As with strace the processes wait if the output does (`--overflow` chooses).
+As with strace the processes wait if the output does (`--overflow` chooses), and
+signals and ends are shown whatever calls are, unless --type or --json is given.
 """
 
 from __future__ import annotations
@@ -42,12 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it."""
     pids = [process_id(text) for text in arguments.pids]
     selected = filters.selection(arguments)
-    if arguments.level:
-        selected["level"] = arguments.level
+    level = {"level": arguments.level} if arguments.level else {}
 
     def options(roots: Sequence[int]) -> dict[str, Any]:
-        shared = {"tree": roots, "overflow": arguments.overflow}
-        return {**selected, **shared, **display.options(arguments)}
+        wanted = filters.as_strace({**selected, "tree": roots}, arguments)
+        return {**wanted, **level, "overflow": arguments.overflow, **display.options(arguments)}
 
     with Output.open(arguments.output, STDOUT) as output, session(arguments) as opened:
         shown = Display(output, arguments, opened.client)
