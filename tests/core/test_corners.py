@@ -56,10 +56,10 @@ def test_busy_threads_get_their_share(tracing):
             mean = sum(counts.values()) / 16
             assert mean > 100
             shares.append(sorted(round(count / mean, 2) for count in counts.values()))
-            if 0.8 <= shares[-1][0] and shares[-1][-1] <= 1.2:
+            if shares[-1][0] >= 0.8 and shares[-1][-1] <= 1.2:
                 break
         tracing.release(owner)
-    assert 0.8 <= shares[-1][0], shares
+    assert shares[-1][0] >= 0.8, shares
     assert shares[-1][-1] <= 1.2, shares
 
 
