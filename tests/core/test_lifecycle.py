@@ -211,3 +211,14 @@ def test_both_values_of_a_pair(tracing):
     assert pipe.rets == pipe.args["fildes"]
     assert pair.rets == pair.args["usockvec"]
     assert all(isinstance(fd, int) for fd in pipe.rets + pair.rets)
+
+
+@pytest.mark.parametrize("interest", [EVERYTHING, LIFECYCLE])
+def test_a_long_argv_is_cut_and_says_so(tracing, interest):
+    tracing.interest(interest)
+    words = ["x" * 1000] * 100
+    assert tracing.run("true", *words) == 0
+    told = tracing.of(Exec)[0]
+    assert told.truncated
+    assert told.argv[:2] == ["true", "x" * 1000]
+    assert 32_000 <= sum(map(len, told.argv)) <= 32_768

@@ -18,7 +18,7 @@ from tracerd.core.interpreters import Interpreters
 from tracerd.core.pump import Call
 from tracerd.core.state_calls import EXECS
 from tracerd.core.syscalls import decode_args, decode_ret
-from tracerd.core.syscalls.model import Captured, OpenedFile, Strings, Words
+from tracerd.core.syscalls.model import Captured, OpenedFile, Words
 from tracerd.core.tracee import Process
 from tracerd.core.wait_status import Kind, WaitStatus
 from tracerd.protocol import events
@@ -178,23 +178,17 @@ class Describer:
 
         argv is read from the new image, which has just been given it.
         """
-        path, b64, argv, whole = process.exe, None, None, True
+        path, b64 = process.exe, None
         place = files.executed(process, tid, entry)
         if place is not None:
             path, b64 = place.path, place.path_b64
-        if entry is not None:
-            for captured in entry.captured:
-                if isinstance(captured, Strings):
-                    argv, whole = list(captured.items), captured.whole
-                    break
-        if argv is None:
-            argv = procfs.cmdline(tid)
+        argv, whole = procfs.cmdline(tid)
         return events.Exec(
             **self.head(process, tid, time_ns),
             path=path,
             path_b64=b64,
             argv=[shown(item) for item in argv],
-            envp=[shown(item) for item in procfs.environ(tid)] if envp else None,
+            envp=[shown(item) for item in procfs.environ(tid)[0]] if envp else None,
             former_tid=former if former != tid else None,
             truncated=not whole,
         )

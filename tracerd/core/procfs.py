@@ -107,17 +107,24 @@ def comm(tid: int) -> bytes | None:
     return None if text is None else text.rstrip(b"\n")
 
 
-def _strings(text: bytes | None) -> list[bytes]:
-    return text.removesuffix(b"\0").split(b"\0") if text else []
+STRINGS_LIMIT = 32_768
+"""Bytes of argv or of the environment in an event: as much as of those that execve is passed."""
 
 
-def cmdline(tid: int) -> list[bytes]:
-    """Return argv as the process has it in memory now."""
+def _strings(text: bytes | None) -> tuple[list[bytes], bool]:
+    if not text:
+        return [], True
+    cut = text[:STRINGS_LIMIT]
+    return cut.removesuffix(b"\0").split(b"\0"), len(cut) == len(text)
+
+
+def cmdline(tid: int) -> tuple[list[bytes], bool]:
+    """Return argv as the process has it in memory now, and whether that is all of it."""
     return _strings(read(f"/proc/{tid}/cmdline"))
 
 
-def environ(tid: int) -> list[bytes]:
-    """Return the environment as it was given at exec."""
+def environ(tid: int) -> tuple[list[bytes], bool]:
+    """Return the environment as it was given at exec, and whether that is all of it."""
     return _strings(read(f"/proc/{tid}/environ"))
 
 
