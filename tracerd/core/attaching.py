@@ -61,7 +61,7 @@ class Attacher:
         process = Process(
             pid=pid, lineage=frozenset({pid}), hidden=command.until_exec, attached_ns=time.time_ns()
         )
-        identity.read_all(process, pid, new=True)
+        identity.read_all(process, pid)
         process.owners.add(owner)
         scene.processes[pid] = process
         scene.targets[owner] = Target(owner, pid, {process})

@@ -224,8 +224,4 @@ def executed(process: Process, tid: int, entry: Call | None) -> FileAccess | Non
 
 def implied(process: Process, path: bytes) -> FileAccess:
     """Return the entry of a file the kernel opened by itself at an exec."""
-    return _access_implied(process, Place(path))
-
-
-def _access_implied(process: Process, place: Place) -> FileAccess:
-    return _access(process, place, "exec", {"implied": True})
+    return _access(process, Place(path), "exec", {"implied": True})

@@ -31,15 +31,14 @@ class Holder:
         held = [task for task in scene.tracker.tasks.values() if task.state is State.HELD]
         scene.statistics.held = len(held)
 
-    def keep_or_handle(self, tid: int) -> bool:
+    def keep_or_handle(self, task: Task) -> bool:
         """At a syscall stop of a task in `manual`: keep it there, or do as the pump would."""
         scene = self._scene
-        task = scene.tracker.tasks[tid]
         if task.state not in (State.RUNNING, State.HELD):
             return False
         process = scene.processes[task.tgid]
         if self._must_wait(process):
-            scene.tracker.hold(tid)
+            scene.tracker.hold(task.tid)
         else:
             scene.back_to_pump(task)
             self.let_on(task)

@@ -13,13 +13,12 @@ from tracerd.core.tracee import Process
 from tracerd.protocol.text import shown
 
 
-def read_all(process: Process, tid: int, *, new: bool) -> None:
-    """Read start time, parent, names, root and credentials.  new: also what never changes."""
-    if new:
-        found = procfs.stat(tid)
-        if found is not None:
-            process.start = found.start
-            process.ppid = found.ppid
+def read_all(process: Process, tid: int) -> None:
+    """Read start time, parent, names, root and credentials."""
+    found = procfs.stat(tid)
+    if found is not None:
+        process.start = found.start
+        process.ppid = found.ppid
     read_image(process, tid)
     read_root(process, tid)
 

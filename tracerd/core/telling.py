@@ -38,7 +38,6 @@ class Teller:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._told_blind: set[tuple[int, str]] = set()
         self._table: dict[type, Callable[..., None]] = {
             Made: self._made,
             Executed: self._executed,
@@ -114,10 +113,10 @@ class Teller:
 
     def _blind(self, process: Process, back: Call, what: str, detail: str) -> None:
         """Say once per process that something in it cannot be seen."""
-        scene, key = self._scene, (process.pid, what)
-        if key in self._told_blind or process.hidden or not scene.wants("blind"):
+        scene = self._scene
+        if what in process.blind or process.hidden or not scene.wants("blind"):
             return
-        self._told_blind.add(key)
+        process.blind.add(what)
         head = scene.head(process, back.tid, back.when_ns + scene.offset)
         scene.emit(process, events.Blind(**head, what=what, detail=detail))
 
@@ -156,9 +155,7 @@ class Teller:
 
     def _executed(self, fact: Executed, time_ns: int) -> None:
         scene, tid = self._scene, fact.tid
-        process = scene.processes[
-            scene.tracker.tasks[tid].tgid if tid in scene.tracker.tasks else tid
-        ]
+        process = scene.processes[tid]  # whoever made the call is the leader now
         entry = scene.entries.pop(fact.former, None)
         if fact.superseded:
             self._unfinished(process, tid, time_ns)
@@ -218,7 +215,6 @@ class Teller:
             return
         del scene.processes[process.pid]
         scene.pump.ended_process(process.pid)
-        self._told_blind = {key for key in self._told_blind if key[0] != process.pid}
         for owner in process.owners:
             target = scene.targets.get(owner)
             if target is not None:

@@ -12,6 +12,7 @@ class Process:
     uids, gids: real, effective, saved, file system.  lineage: its own pid and those of all
     traced ancestors.  owners: the attaches that keep it under trace; empty: it is leaving.
     hidden: nothing is told of it before its next exec (see AttachCommand.until_exec).
+    blind: what was said of it in `blind` events.
     dumpable: whether the kernel would let its own user trace it.
     """
 
@@ -27,6 +28,7 @@ class Process:
     lineage: frozenset[int] = frozenset()
     owners: set[int] = field(default_factory=set)
     threads: set[int] = field(default_factory=set)
+    blind: set[str] = field(default_factory=set)
     hidden: bool = False
     stopped: bool = False
     held: bool = False

@@ -199,7 +199,7 @@ class Tracer:
         """
         tid, pump = task.tid, self._scene.pump
         if not task.interrupted:
-            return not task.leaving and self._holder.keep_or_handle(tid)
+            return not task.leaving and self._holder.keep_or_handle(task)
         if kernel.syscall_info(tid)[0] == kernel.ENTRY:
             self._holder.let_on(task)
             return True
@@ -211,7 +211,7 @@ class Tracer:
         if undone:
             pump.skip(tid)
             return True
-        return self._holder.keep_or_handle(tid)
+        return self._holder.keep_or_handle(task)
 
     def _on_doorbell(self, status: WaitStatus) -> None:
         if status.ended:
