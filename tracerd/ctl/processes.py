@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracerd.ctl.errors import UsageError, complain
 from tracerd.ctl.follow import Follower
+from tracerd.ctl.session import connect
 from tracerd.ctl.wakeup import Wakeup
-from tracerd.errors import NotTraced
+from tracerd.errors import NotTraced, TracerdError
 
 if TYPE_CHECKING:
+    import argparse
+
     from tracerd.client.stream import Batch
-    from tracerd.client.sync import SyncSubscription
+    from tracerd.client.sync import SyncClient, SyncSubscription
     from tracerd.ctl.session import Session
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -90,6 +93,20 @@ def attached(
             if reply.pending:
                 complain(f"{pid}: {len(reply.pending)} threads have not stopped yet")
         yield processes, wakeup
+
+
+def each(arguments: argparse.Namespace, act: Callable[[SyncClient, int], None]) -> int:
+    """Do something to each of `arguments.pids`; return the exit code of the first that failed."""
+    code = 0
+    pids = [process_id(text) for text in arguments.pids]
+    with connect(arguments) as client:
+        for pid in pids:
+            try:
+                act(client, pid)
+            except TracerdError as error:
+                complain(error)
+                code = code or error.exit_code
+    return code
 
 
 def process_id(text: str) -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracerd.ctl.errors import complain
-from tracerd.ctl.processes import process_id
-from tracerd.ctl.session import connect
-from tracerd.errors import TracerdError
+from tracerd.ctl.processes import each
 
 if TYPE_CHECKING:
     import argparse
+
+    from tracerd.client.sync import SyncClient
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -24,19 +24,13 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Attach each; the exit code is that of the first that failed."""
-    code = 0
-    pids = [process_id(text) for text in arguments.pids]
-    with connect(arguments) as client:
-        for pid in pids:
-            try:
-                reply = client.attach(pid)
-            except TracerdError as error:
-                complain(error)
-                code = code or error.exit_code
-                continue
-            threads = len(reply.threads)
-            print(f"attached {reply.pid} ({threads} thread{'s' if threads != 1 else ''})")
-            if reply.pending:
-                listed = ", ".join(map(str, reply.pending))
-                complain(f"{reply.pid}: threads that have not stopped yet: {listed}")
-    return code
+    return each(arguments, _attach)
+
+
+def _attach(client: SyncClient, pid: int) -> None:
+    reply = client.attach(pid)
+    threads = len(reply.threads)
+    print(f"attached {reply.pid} ({threads} thread{'s' if threads != 1 else ''})")
+    if reply.pending:
+        listed = ", ".join(map(str, reply.pending))
+        complain(f"{reply.pid}: threads that have not stopped yet: {listed}")
