@@ -26,6 +26,21 @@ LIFECYCLE = Interest(
 )
 
 
+def launch(*argv, output="/dev/null"):
+    """Fork a program that waits before its exec; return the launcher (see there) and its pid."""
+    launcher = subprocess.Popen(
+        [sys.executable, LAUNCHER, output, *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    return launcher, int(launcher.stdout.readline())
+
+
+def go(launcher):
+    """Let the program that `launch` forked exec."""
+    launcher.stdin.write(b"g")
+    launcher.stdin.close()
+    launcher.stdout.close()
+
+
 class OpenGate:
     """Nobody has to wait."""
 
@@ -86,21 +101,16 @@ class Tracing:
     def release(self, owner):
         self.command(ReleaseCommand(owner))
 
-    def start(self, *argv):
+    def start(self, *argv, output="/dev/null"):
         """Fork, attach, let the child exec; return the launcher, the pid and the owner."""
-        launcher = subprocess.Popen(
-            [sys.executable, LAUNCHER, *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        pid = int(launcher.stdout.readline())
+        launcher, pid = launch(*argv, output=output)
         owner = self.attach(pid, until_exec=True)
-        launcher.stdin.write(b"g")
-        launcher.stdin.close()
-        launcher.stdout.close()
+        go(launcher)
         return launcher, pid, owner
 
-    def run(self, *argv):
+    def run(self, *argv, output="/dev/null"):
         """Trace a program to its end and that of all its descendants; return its exit code."""
-        launcher, _, owner = self.start(*argv)
+        launcher, _, owner = self.start(*argv, output=output)
         self.wait_for(lambda: self.ended(owner))
         return launcher.wait(DEADLINE)
 
