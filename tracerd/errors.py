@@ -141,6 +141,33 @@ class ZombieProcess(TracerdError):
 
 
 @dataclass(eq=False)
+class ExitingProcess(TracerdError):
+    """The process is on its way out: its tasks make no stops any more."""
+
+    pid: int
+    name: ClassVar[str] = "io.tracerd.ExitingProcess"
+    exit_code: ClassVar[int] = 11
+
+    def __str__(self) -> str:
+        return f"process {self.pid} is exiting"
+
+
+@dataclass(eq=False)
+class InitProcess(TracerdError):
+    """The first process of the system: while it waits for us, the whole system waits."""
+
+    pid: int
+    name: ClassVar[str] = "io.tracerd.InitProcess"
+    exit_code: ClassVar[int] = 12
+
+    def __str__(self) -> str:
+        return (
+            f"process {self.pid} is init, which the whole system waits for "
+            "(a daemon started with --trace-init traces it)"
+        )
+
+
+@dataclass(eq=False)
 class InvalidFilter(TracerdError):
     """A filter that does not mean anything; `field` is a path such as `filters[0].syscall[2]`."""
 
@@ -254,6 +281,8 @@ BY_NAME: dict[str, type[TracerdError]] = {
         OwnClient,
         NotTraced,
         ZombieProcess,
+        ExitingProcess,
+        InitProcess,
         InvalidFilter,
         NoSuchSubscription,
         LimitReached,

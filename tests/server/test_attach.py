@@ -208,7 +208,7 @@ def test_a_user_sees_own_processes_and_subscriptions_only(serving, target, fake_
 def test_a_process_that_changed_between_check_and_attach_is_let_go(serving, target, monkeypatch):
     from tracerd.server import access
 
-    def changed(peer, target):
+    def changed(peer, target, held):
         raise errors.PermissionDenied(target.pid, "runs as root now")
 
     monkeypatch.setattr(access, "still_allowed", changed)

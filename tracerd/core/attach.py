@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracerd import errors
-from tracerd.core import kernel, procfs
+from tracerd.core import kernel, procfs, untraceable
 from tracerd.core.commands import Answer
 
 QUIET_PASSES = 2
-DEAD = frozenset("ZX")
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 
 
@@ -36,21 +36,17 @@ class AttachJob:
     seized: int = 0
 
 
-def check(pid: int, daemon: int, helper: int) -> None:
-    """Refuse what cannot be traced, before any ptrace request.
+def check(pid: int, ours: Container[int], *, trace_init: bool = False) -> None:
+    """Refuse what cannot be traced, before any ptrace request.  ours: the daemon and its helpers.
 
-    Raises NoSuchProcess, KernelThread, ZombieProcess, OwnDaemon.
+    Raises NoSuchProcess, OwnDaemon and what untraceable.refuse raises.
     """
-    stat = procfs.stat(pid)
     status = procfs.status(pid)
-    if stat is None or status is None or status.tgid != pid:
+    if status is None or status.tgid != pid:
         raise errors.NoSuchProcess(pid)
-    if stat.flags & procfs.PF_KTHREAD:
-        raise errors.KernelThread(pid)
-    if pid in (daemon, helper):
+    if pid in ours:
         raise errors.OwnDaemon(pid)
-    if stat.state in DEAD and len(procfs.tasks(pid) or []) <= 1:
-        raise errors.ZombieProcess(pid)
+    untraceable.refuse(pid, trace_init=trace_init)
 
 
 def seize(pid: int, tid: int, tracer: int) -> bool:
@@ -72,7 +68,7 @@ def seize(pid: int, tid: int, tracer: int) -> bool:
 def _refused(pid: int, tid: int, tracer: int) -> bool:
     """Say why the kernel refused, or False if it is no matter."""
     status = procfs.status(tid)
-    if status is None or status.state in DEAD or status.tracer == tracer:
+    if status is None or status.state in untraceable.DEAD or status.tracer == tracer:
         return False
     if status.tracer:
         holder = procfs.status(status.tracer)

@@ -16,6 +16,7 @@ from tracerd.core.commands import (
     ReleaseCommand,
     TargetEnded,
 )
+from tracerd.core.pidfd import PidFd
 from tracerd.core.scene import Scene, Target
 from tracerd.core.telling import Teller
 from tracerd.core.tracee import Process
@@ -57,7 +58,8 @@ class Attacher:
         if known is not None:
             self._waiting.append((command, answer))
             return
-        attach.check(pid, os.getpid(), self.doorbell)
+        held = command.held or PidFd(pid)
+        attach.check(pid, {os.getpid(), self.doorbell}, trace_init=command.trace_init)
         process = Process(
             pid=pid, lineage=frozenset({pid}), hidden=command.until_exec, attached_ns=time.time_ns()
         )
@@ -68,6 +70,9 @@ class Attacher:
         job = self._jobs[owner] = AttachJob(pid, owner, answer, command.by_uid)
         try:
             self._scan(job, process)
+            if not held.alive():  # the pid may be another process's by now
+                process.hidden = True
+                raise errors.NoSuchProcess(pid)
             if not process.threads:
                 raise errors.NoSuchProcess(pid)
         except errors.TracerdError as error:
@@ -157,6 +162,8 @@ class Attacher:
                 continue
             if not attach.seize(job.pid, tid, scene.tracer_tid):
                 continue
+            if self._is_strange(tid, job.pid):
+                continue
             scene.tracker.seized(tid, job.pid)
             process.threads.add(tid)
             scene.pump.watch(tid, job.pid, hidden=process.hidden)
@@ -165,6 +172,26 @@ class Attacher:
             job.pending.add(tid)
             fresh = True
         job.quiet = 0 if fresh else job.quiet + 1
+
+    def _is_strange(self, tid: int, pid: int) -> bool:
+        """Let a task go that was seized by mistake: its tid was recycled as we looked.
+
+        A seized task's tid is its own until we reap it, so now its process can be told for sure.
+        """
+        status = procfs.status(tid)
+        if status is None or status.tgid == pid:
+            return False
+        scene = self._scene
+        if status.tgid not in scene.processes:
+            stranger = Process(pid=status.tgid, hidden=True)
+            scene.processes[stranger.pid] = stranger
+        process = scene.processes[status.tgid]
+        process.threads.add(tid)
+        scene.tracker.seized(tid, process.pid)
+        scene.pump.watch(tid, process.pid, hidden=process.hidden)
+        if not process.owners:
+            self._ask_to_leave(tid)
+        return True
 
     def _succeed(self, job: AttachJob) -> None:
         scene = self._scene

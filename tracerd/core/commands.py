@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from tracerd.core.pidfd import PidFd
 from tracerd.core.tracee import Process
 from tracerd.protocol.events import Event
 from tracerd.protocol.filters import Interest
@@ -20,14 +21,19 @@ class AttachCommand:
     """Bring process `pid` under trace on behalf of `owner` (any id not in use).
 
     A process already traced for another owner is shared.  Answer: AttachResult, or raises
-    NoSuchProcess, PermissionDenied, AlreadyTraced, KernelThread, OwnDaemon, ZombieProcess.
-    The answer comes when every thread has stopped once, or at once with `abandon_attach`.
+    NoSuchProcess, PermissionDenied, AlreadyTraced, KernelThread, OwnDaemon, ZombieProcess,
+    ExitingProcess, InitProcess.
+    The answer comes when every thread has stopped once, or at ExpireAttach.
+
+    held: names the process for good; `pid` is it only while that lives.
     """
 
     pid: int
     owner: int
     until_exec: bool = False
     by_uid: int | None = None
+    held: PidFd | None = None
+    trace_init: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import struct
 from typing import NamedTuple
 
+PF_EXITING = 0x00000004
 PF_KTHREAD = 0x00200000
 _GONE = (FileNotFoundError, ProcessLookupError)
 
@@ -32,7 +33,11 @@ def read(path: str) -> bytes | None:
 
 
 class Status(NamedTuple):
-    """The parts of /proc/TID/status that matter here; ids are real, effective, saved, fs."""
+    """The parts of /proc/TID/status that matter here; ids are real, effective, saved, fs.
+
+    inner: the tid in the innermost pid namespace the task is in; its own tid if that is ours.
+    switches: how often the task has slept or waited for a processor.
+    """
 
     state: str
     tgid: int
@@ -43,6 +48,8 @@ class Status(NamedTuple):
     pending: int
     shared_pending: int
     blocked: int
+    inner: int
+    switches: int
 
 
 def _four(value: bytes) -> tuple[int, int, int, int]:
@@ -67,6 +74,9 @@ def status(tid: int) -> Status | None:
             pending=int(rows[b"SigPnd"], 16),
             shared_pending=int(rows[b"ShdPnd"], 16),
             blocked=int(rows[b"SigBlk"], 16),
+            inner=int(rows[b"NSpid"].split()[-1]) if b"NSpid" in rows else tid,
+            switches=int(rows[b"voluntary_ctxt_switches"])
+            + int(rows[b"nonvoluntary_ctxt_switches"]),
         )
     except (KeyError, ValueError):
         return None

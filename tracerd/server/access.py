@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tracerd import errors
-from tracerd.core import procfs
+from tracerd.core import procfs, untraceable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import trio
 
+    from tracerd.core.pidfd import PidFd
     from tracerd.core.tracee import Process
 
 _UCRED: Final = struct.Struct("iII")
@@ -87,11 +88,11 @@ class Target:
     start: int
 
 
-def check_attach(peer: Peer, pid: int) -> Target:
+def check_attach(peer: Peer, pid: int, *, trace_init: bool = False) -> Target:
     """Judge an attach by `peer` to `pid`.
 
-    Raises NoSuchProcess, InvalidParameter (a thread that is no process), ZombieProcess,
-    KernelThread, OwnDaemon, OwnClient or PermissionDenied, in this order.
+    Raises NoSuchProcess, OwnDaemon, InvalidParameter (a thread that is no process), OwnClient,
+    what untraceable.refuse raises, or PermissionDenied, in this order.
     """
     stat = procfs.stat(pid) if pid > 0 else None
     status = _status(pid) if stat else {}
@@ -102,26 +103,21 @@ def check_attach(peer: Peer, pid: int) -> Target:
         raise errors.OwnDaemon(pid)
     if tgid != pid:
         raise errors.InvalidParameter("pid", f"{pid} is a thread of process {tgid}")
-    if stat.state in "ZX" and int(status.get("Threads", "1")) <= 1:
-        # A leader that has ended while other threads run is shown as a zombie as well.
-        raise errors.ZombieProcess(pid)
-    if stat.flags & procfs.PF_KTHREAD:
-        raise errors.KernelThread(pid)
     if pid in _with_ancestors(peer.pid):
         raise errors.OwnClient(pid)
+    untraceable.refuse(pid, trace_init=trace_init)
     if reason := _refusal(peer, pid, status):
         raise errors.PermissionDenied(pid, reason)
     return Target(pid, stat.start)
 
 
-def still_allowed(peer: Peer, target: Target) -> None:
-    """Judge again, once the target is held: it may have changed between check and attach.
+def still_allowed(peer: Peer, target: Target, held: PidFd) -> None:
+    """Judge again, once the target is traced: it may have changed between check and attach.
 
-    Raises NoSuchProcess if the pid has been recycled, or PermissionDenied.
+    Raises NoSuchProcess if it has ended (its pid may have been recycled), or PermissionDenied.
     """
-    stat = procfs.stat(target.pid)
     status = _status(target.pid)
-    if stat is None or stat.start != target.start or not status:
+    if not held.alive() or not status:
         raise errors.NoSuchProcess(target.pid)
     if reason := _refusal(peer, target.pid, status):
         raise errors.PermissionDenied(target.pid, reason)

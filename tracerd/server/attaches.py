@@ -6,12 +6,14 @@ nothing, one Detach ends it.  Otherwise askers have a hold each, and share the t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from tracerd import errors
 from tracerd.core.commands import AttachCommand, ExpireAttach, ReleaseCommand, Snapshot
+from tracerd.core.pidfd import PidFd
 from tracerd.protocol import messages
 from tracerd.server import access
 from tracerd.server.log import Log
@@ -34,10 +36,13 @@ _DAEMON: Final = "daemon"
 class Attaches:
     """Takes processes under trace and lets them go.  Trio thread."""
 
-    def __init__(self, tracing: Tracing, targets: Targets, limits: Limits) -> None:
+    def __init__(
+        self, tracing: Tracing, targets: Targets, limits: Limits, *, trace_init: bool = False
+    ) -> None:
         self._tracing = tracing
         self._targets = targets
         self._limits = limits
+        self._trace_init = trace_init
 
     async def attach(
         self, peer: Peer, holder: object, request: messages.Attach
@@ -47,10 +52,10 @@ class Attaches:
         If cancelled, the process is let go again.  Raises what access.check_attach raises, and
         what the tracer answers to AttachCommand.
         """
+        held = PidFd(request.pid)  # from here on, no other process is taken for it
         # In a thread: /proc and the user database can be slow.
-        target = await trio.to_thread.run_sync(
-            access.check_attach, peer, request.pid, abandon_on_cancel=True
-        )
+        judge = partial(access.check_attach, trace_init=self._trace_init)
+        target = await trio.to_thread.run_sync(judge, peer, request.pid, abandon_on_cancel=True)
         lasting = request.scope == _DAEMON
         while lasting and (there := self._targets.lasting(target, peer.uid)):
             await there.settled.wait()
@@ -58,9 +63,9 @@ class Attaches:
                 return messages.AttachReply(pid=target.pid, threads=await self._threads(target.pid))
         hold = self._targets.add(target, peer.uid, None if lasting else holder)
         try:
-            result = await self._take(hold, request)
+            result = await self._take(hold, request, held)
             await trio.to_thread.run_sync(
-                access.still_allowed, peer, target, abandon_on_cancel=True
+                access.still_allowed, peer, target, held, abandon_on_cancel=True
             )
         except BaseException as error:
             self._release(hold)
@@ -108,12 +113,14 @@ class Attaches:
         if self._targets.drop(hold.owner):
             self._tracing.tell(ReleaseCommand(hold.owner))
 
-    async def _take(self, hold: Hold, request: messages.Attach) -> AttachResult:
+    async def _take(self, hold: Hold, request: messages.Attach, held: PidFd) -> AttachResult:
         command = AttachCommand(
             pid=hold.target.pid,
             owner=hold.owner,
             until_exec=request.until_exec,
             by_uid=hold.uid,
+            held=held,
+            trace_init=self._trace_init,
         )
         result: AttachResult = await self._tracing.ask(
             command,

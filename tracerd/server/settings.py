@@ -65,6 +65,7 @@ class Settings:
     log_format: Format = "text"
     log_level: str = "info"
     exit_on_eof: int | None = None
+    trace_init: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -112,6 +113,11 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         type=_descriptor,
         metavar="FD",
         help="end, as on SIGTERM, when this descriptor reaches end of file",
+    )
+    parser.add_argument(
+        "--trace-init",
+        action="store_true",
+        help="let process 1 be attached to (while it waits for the tracer, the system waits)",
     )
     return Settings(**vars(parser.parse_args(arguments)))
 

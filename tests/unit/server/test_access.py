@@ -12,6 +12,7 @@ import trio
 
 from tracerd import errors
 from tracerd.core import procfs
+from tracerd.core.pidfd import PidFd
 from tracerd.core.tracee import Process
 from tracerd.server import access
 from tracerd.server.access import Peer, Target
@@ -60,9 +61,10 @@ def test_root_may_and_the_owner_may():
         start = procfs.stat(pid).start
         assert access.check_attach(ROOT, pid) == Target(pid, start)
         assert access.check_attach(USER, pid) == Target(pid, start)
-        access.still_allowed(USER, Target(pid, start))
-        with pytest.raises(errors.NoSuchProcess):
-            access.still_allowed(USER, Target(pid, start - 1))
+        held = PidFd(pid)
+        access.still_allowed(USER, Target(pid, start), held)
+    with pytest.raises(errors.NoSuchProcess):
+        access.still_allowed(USER, Target(pid, start), held)
 
 
 @pytest.mark.parametrize(
