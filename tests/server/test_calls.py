@@ -6,6 +6,8 @@ import pytest
 import trio
 
 from tracerd import errors
+from tracerd.core.commands import Stuck
+from tracerd.core.tracee import Process
 from tracerd.protocol import messages
 from tracerd.server.methods import HANDLERS, SUBSCRIBE
 
@@ -48,6 +50,22 @@ def test_status_and_syscalls(serving):
             table = await client.call("Syscalls")
             assert table["syscalls"] == [
                 {"name": "getppid", "nr": 110, "classes": ["process"], "args": [], "ret": "pid"}
+            ]
+
+    serving(body)
+
+
+def test_status_tells_of_tracees_left_stopped(serving):
+    mine = Process(pid=7, uids=(1, 1, 1, 1))
+    found = (Stuck(8, mine, 11_000_000_000, "it was not resumed"), Stuck(9, None, 5, "unknown"))
+
+    async def body(running):
+        running.tracer.statistics.stuck = found
+        async with running.client() as client:
+            status = await client.call("Status")
+            assert status["stuck"] == [
+                {"pid": 7, "tid": 8, "lasted_ns": 11_000_000_000, "why": "it was not resumed"},
+                {"pid": 0, "tid": 9, "lasted_ns": 5, "why": "unknown"},
             ]
 
     serving(body)

@@ -166,6 +166,7 @@ class Attacher:
                 continue
             scene.tracker.seized(tid, job.pid)
             process.threads.add(tid)
+            identity.read_inner(process, tid)
             scene.pump.watch(tid, job.pid, hidden=process.hidden)
             comm = procfs.comm(tid)
             scene.comms[tid] = process.comm if comm is None else shown(comm)

@@ -80,6 +80,17 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkup:
+    """Look for tracees that have been stopped for `after_ns` and more though nobody asked for it.
+
+    Answer: None; what was found is in Statistics.stuck.  To be asked again and again: one look
+    shows nothing.
+    """
+
+    after_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """Answer: seq of the newest event, once all before it have been published."""
 
@@ -99,6 +110,7 @@ Command: TypeAlias = (
     | ExpireInterest
     | Recheck
     | Snapshot
+    | Checkup
     | Barrier
     | Stop
 )
@@ -150,6 +162,16 @@ class Gate(Protocol):
         """Whether this process must wait now."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stuck:
+    """A tracee that is stopped and should not be.  process: None if not known."""
+
+    tid: int
+    process: Process | None
+    lasted_ns: int
+    why: str
+
+
 @dataclass(slots=True)
 class Statistics:
     """Plain counters; written by the tracer thread, read by anyone."""
@@ -161,3 +183,4 @@ class Statistics:
     held: int = 0
     stops: int = 0
     anomalies: int = 0
+    stuck: tuple[Stuck, ...] = ()

@@ -44,7 +44,7 @@ class Describer:
     ) -> dict[str, Any]:
         """Return the fields every event carries, and give out the next seq."""
         self.seq += 1
-        return {
+        head: dict[str, Any] = {
             "seq": self.seq,
             "time_ns": time_ns,
             "pid": process.pid,
@@ -52,11 +52,15 @@ class Describer:
             "start": process.start,
             "comm": process.comm if comm is None else comm,
         }
+        if process.inner:
+            head["ns_pid"] = process.inner.get(process.pid)
+            head["ns_tid"] = process.inner.get(tid)
+        return head
 
     def entered(
-        self, process: Process, comm: str, entry: Call, time_ns: int
+        self, process: Process, comm: str, entry: Call, time_ns: int, resumes: str | None
     ) -> events.SyscallEnter:
-        """Describe a syscall-enter-stop."""
+        """Describe a syscall-enter-stop.  resumes: see events.SyscallEnter."""
         syscall = entry.action.syscall
         return events.SyscallEnter(
             **self.head(process, entry.tid, time_ns, comm),
@@ -65,10 +69,17 @@ class Describer:
             abi=syscall.abi,
             args=decode_args(syscall, Words(entry.args), entry.captured, ()),
             fds=_fds(entry),
+            resumes=resumes,
         )
 
     def returned(
-        self, process: Process, comm: str, entry: Call, back: Call | None, time_ns: int
+        self,
+        process: Process,
+        comm: str,
+        entry: Call,
+        back: Call | None,
+        time_ns: int,
+        resumes: str | None = None,
     ) -> events.SyscallExit:
         """Describe a call that came back, or (back is None) never will."""
         syscall = entry.action.syscall
@@ -79,7 +90,11 @@ class Describer:
             else Words(entry.args, back.ret, back.failed, returned=True)
         )
         args = decode_args(syscall, words, entry.captured, () if back is None else back.captured)
+        result: dict[str, Any]
         result = {"unfinished": True} if back is None else self._result(entry, back, args)
+        if process.inner:
+            result["ns_pid"] = process.inner.get(process.pid)
+            result["ns_tid"] = process.inner.get(entry.tid)
         found = files.entries(process, entry, back) if syscall.level else []
         if entry.action.noted and syscall.name in EXECS and back is not None and not back.failed:
             found += self._implied(process, entry.tid, found)
@@ -96,6 +111,7 @@ class Describer:
             args=args,
             fds=_fds(entry),
             files=found,
+            resumes=resumes,
             **result,
         )
 

@@ -23,6 +23,14 @@ def read_all(process: Process, tid: int) -> None:
     read_root(process, tid)
 
 
+def read_inner(process: Process, tid: int) -> None:
+    """Read what a new thread, or a new process's first, is called in a namespace of its own."""
+    if process.inner or tid == process.pid:
+        status = procfs.status(tid)
+        if status is not None and status.inner != tid:
+            process.inner[tid] = status.inner
+
+
 def read_image(process: Process, tid: int) -> None:
     """Read what an exec changes."""
     exe = procfs.link(f"/proc/{tid}/exe")
@@ -68,4 +76,6 @@ def child_of(parent: Process, pid: int) -> Process:
     found = procfs.stat(pid)
     if found is not None:
         child.start = found.start
+        child.ppid = found.ppid  # CLONE_PARENT: not its maker
+    read_inner(child, pid)
     return child

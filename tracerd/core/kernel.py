@@ -136,6 +136,13 @@ def syscall_info(tid: int) -> tuple[int, tuple[int, ...]]:
     return 0, ()
 
 
+def arch(tid: int) -> int:
+    """Return the AUDIT_ARCH_* of the call that a stopped task is in, at any stop; 0 if gone."""
+    if _fast(GET_SYSCALL_INFO, tid, 128, _info_address) <= 0:
+        return 0
+    return int.from_bytes(_info[4:8], "little")
+
+
 class SignalInfo(NamedTuple):
     """The common part of siginfo_t, and the two layouts of what follows it."""
 
@@ -191,3 +198,18 @@ def rewind(tid: int) -> bool:
         return _request(binding.PTRACE_SETREGS, tid, 0, ctypes.addressof(_regs))
     except OSError:
         return False
+
+
+ERESTART_RESTARTBLOCK = 516
+
+
+def suspended_call(tid: int) -> tuple[int, int] | None:
+    """Return (arch, number) of the call that restart_syscall will go on with after this stop."""
+    try:
+        if not _request(binding.PTRACE_GETREGS, tid, 0, ctypes.addressof(_regs)):
+            return None
+    except OSError:
+        return None
+    if _regs[10] != (1 << 64) - ERESTART_RESTARTBLOCK:
+        return None
+    return arch(tid), _regs[15]

@@ -39,6 +39,7 @@ class Scene:
     """See the head of this file.
 
     comms: command names by tid.  entries: calls entered and not returned from, by tid.
+    resumable: names of the calls that restart_syscall would go on with, by tid.
     offset: Unix time minus CLOCK_MONOTONIC, in ns, as of this round.
     """
 
@@ -51,6 +52,7 @@ class Scene:
         self.processes: dict[int, Process] = {}
         self.comms: dict[int, str] = {}
         self.entries: dict[int, Call] = {}
+        self.resumable: dict[int, str] = {}
         self.targets: dict[int, Target] = {}
         self.leavings: list[Target] = []
         self.items: list[Item] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable
 
-from tracerd.core import identity, procfs
+from tracerd.core import identity, kernel, procfs
+from tracerd.core.actions import ABIS
 from tracerd.core.calls import CLONE_UNTRACED, PR_SET_NAME, clone_flags
 from tracerd.core.commands import TargetEnded
 from tracerd.core.decode.signals import signal_name
@@ -13,6 +15,7 @@ from tracerd.core.describe import KINDS
 from tracerd.core.pump import Call
 from tracerd.core.scene import Scene, Target
 from tracerd.core.state_calls import CREDENTIAL_CALLS, EXECS, ROOT_CALLS
+from tracerd.core.syscalls import lookup
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import (
     Anomaly,
@@ -29,6 +32,9 @@ from tracerd.core.tracker import (
 from tracerd.core.wait_status import Kind
 from tracerd.protocol import events
 from tracerd.protocol.text import shown
+
+TRACING_REQUESTS = frozenset({0, 16, 0x4206})
+"""PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_SEIZE."""
 
 log = logging.getLogger("tracerd.tracer")
 
@@ -66,7 +72,9 @@ class Teller:
         if call.entering:
             scene.entries[tid] = call
             if call.action.tell_enter and not process.hidden and scene.wants("syscall_enter"):
-                scene.emit(process, scene.describer.entered(process, comm, call, time_ns))
+                resumes = self._resumes(call)
+                entered = scene.describer.entered(process, comm, call, time_ns, resumes)
+                scene.emit(process, entered)
             return
         entry = scene.entries.pop(tid, None)
         if entry is None:
@@ -74,7 +82,26 @@ class Teller:
         if entry.action.noted or not entry.action.syscall.known:
             self._note(process, entry, call)
         if not process.hidden and self._tells_exit(entry):
-            scene.emit(process, scene.describer.returned(process, comm, entry, call, time_ns))
+            resumes = self._resumes(entry)
+            event = scene.describer.returned(process, comm, entry, call, time_ns, resumes)
+            scene.emit(process, event)
+        if call.failed and call.ret == -kernel.ERESTART_RESTARTBLOCK and not self._resumes(entry):
+            scene.resumable[tid] = entry.action.syscall.name
+
+    def suspended(self, tid: int) -> None:
+        """Note, at a stop that our interrupt made, what restart_syscall will go on with."""
+        found = kernel.suspended_call(tid)
+        if found is not None:
+            arch, nr = found
+            name = lookup(nr, ABIS.get(arch, "")).name
+            if name != "restart_syscall":
+                self._scene.resumable[tid] = name
+
+    def _resumes(self, entry: Call) -> str | None:
+        """Return what a restart_syscall goes on with."""
+        if entry.action.syscall.name != "restart_syscall":
+            return None
+        return self._scene.resumable.get(entry.tid)
 
     def _tells_exit(self, entry: Call) -> bool:
         if not self._scene.wants("syscall_exit"):
@@ -92,6 +119,8 @@ class Teller:
         if syscall.abi != "x86_64":
             detail = f"{syscall.abi} calls are shown by number only: no paths, no files"
             self._blind(process, back, "foreign calls", detail)
+        if name == "ptrace":
+            self._tracing_tracee(process, entry, back)
         if back.failed:
             return
         if name == "prctl" and entry.args[0] == PR_SET_NAME:
@@ -106,10 +135,18 @@ class Teller:
             identity.read_root(process, tid)
         if name == "io_uring_setup":
             self._blind(process, back, "io_uring", "what is submitted to the ring is no call")
-        if name == "ptrace":
-            self._blind(process, back, "ptrace", "the program is itself a tracer")
         if (clone_flags(entry) or 0) & CLONE_UNTRACED:
             self._blind(process, back, "untraced child", f"task {back.ret} escapes tracing")
+
+    def _tracing_tracee(self, process: Process, entry: Call, back: Call) -> None:
+        """Say why a tracer fails under trace, or that one does not."""
+        if not back.failed:
+            detail = "the program is itself a tracer: what it traces, we cannot"
+        elif entry.args[0] in TRACING_REQUESTS and back.ret == -errno.EPERM:
+            detail = "the program cannot trace what tracerd traces: Linux allows one tracer"
+        else:
+            return
+        self._blind(process, back, "ptrace", detail)
 
     def _blind(self, process: Process, back: Call, what: str, detail: str) -> None:
         """Say once per process that something in it cannot be seen."""
@@ -127,6 +164,8 @@ class Teller:
             raise LookupError(f"no process for {fact.tid}, which made {fact.child}")
         process = parent if fact.thread else self._new_process(parent, fact.child)
         process.threads.add(fact.child)
+        if fact.thread and process.inner:
+            identity.read_inner(process, fact.child)
         scene.comms[fact.child] = scene.comms.get(fact.tid, parent.comm)
         scene.pump.watch(fact.child, process.pid, hidden=process.hidden)
         if not process.owners or process.held:
@@ -138,6 +177,7 @@ class Teller:
                 kind=KINDS[fact.kind],
                 thread=fact.thread,
                 child_start=0 if fact.thread else process.start,
+                child_ns=process.inner.get(fact.child),
             )
             scene.emit(parent, event)
 
@@ -160,7 +200,9 @@ class Teller:
         if fact.superseded:
             self._unfinished(process, tid, time_ns)
             process.threads.discard(fact.former)
+            process.inner.pop(fact.former, None)
             scene.comms.pop(fact.former, None)
+            scene.resumable.pop(fact.former, None)
         process.threads.add(tid)
         scene.pump.new_image(tid, fact.former)
         scene.pump.watch(tid, process.pid)
@@ -210,7 +252,9 @@ class Teller:
         scene = self._scene
         scene.pump.forget(tid)
         scene.comms.pop(tid, None)
+        scene.resumable.pop(tid, None)
         process.threads.discard(tid)
+        process.inner.pop(tid, None)
         if process.threads:
             return
         del scene.processes[process.pid]

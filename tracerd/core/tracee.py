@@ -14,6 +14,7 @@ class Process:
     hidden: nothing is told of it before its next exec (see AttachCommand.until_exec).
     blind: what was said of it in `blind` events.
     dumpable: whether the kernel would let its own user trace it.
+    inner: what its threads call themselves in their pid namespace, by tid; empty if that is ours.
     """
 
     pid: int
@@ -29,6 +30,7 @@ class Process:
     owners: set[int] = field(default_factory=set)
     threads: set[int] = field(default_factory=set)
     blind: set[str] = field(default_factory=set)
+    inner: dict[int, int] = field(default_factory=dict)
     hidden: bool = False
     stopped: bool = False
     held: bool = False

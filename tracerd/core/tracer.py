@@ -21,10 +21,12 @@ from tracerd.core import kernel, procfs
 from tracerd.core.actions import Actions
 from tracerd.core.attaching import Attacher
 from tracerd.core.calls import CLONE_THREAD, NOT_RESTARTED, clone_flags
+from tracerd.core.checkup import Examiner
 from tracerd.core.commands import (
     Answer,
     AttachCommand,
     Barrier,
+    Checkup,
     Command,
     ExpireAttach,
     ExpireInterest,
@@ -75,6 +77,7 @@ class Tracer:
         self._teller = Teller(self._scene)
         self._attacher = Attacher(self._scene, self._teller)
         self._holder = Holder(self._scene, self._teller)
+        self._examiner = Examiner(self._scene)
         self._doorbell = Doorbell()
         self._commands: deque[tuple[Command, Answer]] = deque()
         self._switching: list[tuple[set[int], Answer]] = []
@@ -89,6 +92,7 @@ class Tracer:
             ExpireInterest: self._expire_interest,
             Recheck: self._holder.recheck,
             Snapshot: self._snapshot,
+            Checkup: self._examiner.examine,
             Barrier: self._barrier,
             Stop: self._begin_stop,
         }
@@ -179,6 +183,7 @@ class Tracer:
                 return
             if task.interrupted and status.kind is Kind.INTERRUPT:
                 _undo_interrupt(tid)
+                self._teller.suspended(tid)
             self._scene.back_to_pump(task)
         message = child_tgid = 0
         if status.kind in MAKERS or status.kind is Kind.EXEC:

@@ -50,6 +50,9 @@ class FileAccess(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, 
     unresolved: bool = False
     """`path` is not known to be absolute: memory or descriptor could not be read."""
     truncated: bool = False
+    changed: bool = False
+    """Another thread wrote over the path during the call: `path` is what stood there at entry,
+    the kernel may have read something else.  Looked for in processes of several threads."""
 
 
 class Event(
@@ -61,6 +64,8 @@ class Event(
     time_ns: Unix time; for a syscall_exit, of the syscall-exit-stop.
     pid: thread-group id; tid: the task.  start: the process's start time in
     clock ticks since boot (/proc/PID/stat field 22), so (pid, start) is unique.
+    ns_pid, ns_tid: the ids by which a process in a pid namespace of its own knows
+    itself, where they differ; ids in `args` and `ret` are always the program's own.
     """
 
     seq: int
@@ -69,6 +74,8 @@ class Event(
     tid: int
     start: int = 0
     comm: str = ""
+    ns_pid: int | None = None
+    ns_tid: int | None = None
 
 
 class SyscallEnter(Event, frozen=True, tag="syscall_enter"):
@@ -80,6 +87,8 @@ class SyscallEnter(Event, frozen=True, tag="syscall_enter"):
     args: dict[str, Any] = {}
     fds: dict[str, str] = {}
     """What the descriptor arguments refer to, by argument name."""
+    resumes: str | None = None
+    """For restart_syscall: the call that it goes on with."""
 
 
 class SyscallExit(Event, frozen=True, tag="syscall_exit"):
@@ -107,6 +116,8 @@ class SyscallExit(Event, frozen=True, tag="syscall_exit"):
     restart: bool = False
     """Interrupted; the kernel will run the call again (errno is an ERESTART code)."""
     unfinished: bool = False
+    resumes: str | None = None
+    """For restart_syscall: the call that it goes on with."""
 
 
 class SignalStop(Event, frozen=True, tag="signal_stop"):
@@ -141,6 +152,8 @@ class NewChild(Event, frozen=True, tag="new_child"):
     """`fork`, `vfork` or `clone`, as the kernel classes it."""
     thread: bool = False
     child_start: int = 0
+    child_ns: int | None = None
+    """The new task's own idea of its tid, where it differs (see Event.ns_tid)."""
 
 
 class Exec(Event, frozen=True, tag="exec"):

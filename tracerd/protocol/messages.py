@@ -128,6 +128,16 @@ class SubscriptionState(msgspec.Struct, kw_only=True):
     """Its tracees are waiting for it now."""
 
 
+class StuckTracee(msgspec.Struct, kw_only=True):
+    """A tracee that has been stopped for long though nobody asked for it: a fault of ours."""
+
+    pid: int
+    """0 if not known."""
+    tid: int
+    lasted_ns: int
+    why: str
+
+
 class StatusReply(msgspec.Struct, kw_only=True):
     """The daemon's health."""
 
@@ -146,6 +156,7 @@ class StatusReply(msgspec.Struct, kw_only=True):
     subscriptions: list[SubscriptionState]
     anomalies: int
     """Stops that no rule of the state machine covers; each was logged."""
+    stuck: list[StuckTracee] = []
 
 
 class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

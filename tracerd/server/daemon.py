@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from tracerd import __version__, errors
-from tracerd.core.commands import Barrier
+from tracerd.core.commands import Barrier, Checkup
 from tracerd.server import systemd
 from tracerd.server.admission import Admission
 from tracerd.server.attaches import Attaches
@@ -162,6 +162,7 @@ class Daemon:
                     if watchdog_s is not None:
                         nursery.start_soon(self._feed_watchdog, house.tracing, watchdog_s / 2)
                     nursery.start_soon(self._report_status, house)
+                    nursery.start_soon(self._check_up, house.tracing)
                     await self._accept_until_end(house)
             nursery.cancel_scope.cancel()
 
@@ -249,6 +250,15 @@ class Daemon:
                 if not waiting.cancelled_caught:
                     self._notifier.send(WATCHDOG=1)
                     await trio.sleep(period_s)
+
+    async def _check_up(self, tracing: Tracing) -> None:
+        """Have the tracer look for tracees that it has left stopped."""
+        after_s = self._settings.stuck_after
+        with contextlib.suppress(errors.ShuttingDown):
+            while True:
+                await trio.sleep(after_s / 2)
+                if tracing.tracer.statistics.tracees:
+                    await tracing.ask(Checkup(int(after_s * 1e9)))
 
     async def _report_status(self, house: House) -> None:
         before = ""

@@ -87,7 +87,7 @@ async def list_(house: House, caller: Caller, _call: messages.Nothing) -> messag
 
 
 async def status(house: House, caller: Caller, _call: messages.Nothing) -> messages.StatusReply:
-    """Answer io.tracerd.Status.  Root sees all subscriptions, others their own."""
+    """Answer io.tracerd.Status.  Root sees all, others what is their own."""
     now = house.tracing.tracer.statistics
     return messages.StatusReply(
         version=__version__,
@@ -102,6 +102,16 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
         connections=len(house.admission),
         subscriptions=house.hub.states(caller.peer),
         anomalies=now.anomalies,
+        stuck=[
+            messages.StuckTracee(
+                pid=each.process.pid if each.process else 0,
+                tid=each.tid,
+                lasted_ns=each.lasted_ns,
+                why=each.why,
+            )
+            for each in now.stuck
+            if (caller.peer.may_see(each.process) if each.process else caller.peer.is_root)
+        ],
     )
 
 

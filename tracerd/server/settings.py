@@ -66,6 +66,8 @@ class Settings:
     log_level: str = "info"
     exit_on_eof: int | None = None
     trace_init: bool = False
+    stuck_after: float = 10.0
+    """Seconds; see core's checkup."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -119,6 +121,14 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         action="store_true",
         help="let process 1 be attached to (while it waits for the tracer, the system waits)",
     )
+    parser.add_argument(
+        "--stuck-after",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="report tracees that have been stopped for so long though nobody asked for it "
+        "(default: 10)",
+    )
     return Settings(**vars(parser.parse_args(arguments)))
 
 
@@ -127,6 +137,13 @@ def _mode(text: str) -> int:
     if not 0 <= mode <= 0o777:
         raise ValueError
     return mode
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 86_400:
+        raise ValueError
+    return seconds
 
 
 def _descriptor(text: str) -> int:

@@ -97,6 +97,10 @@ OPEN = {"dfd": "AT_FDCWD", "filename": "/etc/passwd", "flags": ["O_RDONLY", "O_C
             "read(0, 0x7f, 9) = ?",
         ),
         (
+            call("restart_syscall", {}, ret=0, resumes="clock_nanosleep"),
+            "restart_syscall(<... resuming interrupted clock_nanosleep ...>) = 0",
+        ),
+        (
             call("read", {"fd": 0}, errno="ERESTARTSYS", restart=True),
             "read(0) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)",
         ),

@@ -76,6 +76,7 @@ accesses = st.builds(
     deleted=st.booleans(),
     unresolved=st.booleans(),
     truncated=st.booleans(),
+    changed=st.booleans(),
 )
 
 _base = {
@@ -85,6 +86,8 @@ _base = {
     "tid": small,
     "start": count,
     "comm": text,
+    "ns_pid": maybe(small),
+    "ns_tid": maybe(small),
 }
 _call = {
     "syscall": word,
@@ -92,6 +95,7 @@ _call = {
     "abi": word,
     "args": st.dictionaries(text, json_values, max_size=3),
     "fds": st.dictionaries(text, text, max_size=2),
+    "resumes": maybe(word),
 }
 _signal = {"signal": word, "signo": small}
 
@@ -128,6 +132,7 @@ by_type = {
         kind=word,
         thread=st.booleans(),
         child_start=count,
+        child_ns=maybe(small),
     ),
     "exec": st.builds(
         events.Exec,

@@ -67,6 +67,8 @@ class Renderer:
     def _call(self, event: SyscallEnter | SyscallExit) -> str:
         kinds = self.kinds.get(event.syscall, {})
         shown = []
+        if event.resumes is not None:
+            shown.append(self.ink.aside(f"<... resuming interrupted {escape(event.resumes)} ...>"))
         for name, value in event.args.items():
             kind = kinds.get(name) or _guess(name, value, event.fds)
             if kind == "mode" and value is None:

@@ -33,6 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for line in columns(_facts(reply)):
         print(line)
+    for each in reply.stuck:
+        seconds = each.lasted_ns // 1_000_000_000
+        print(f"stuck        {each.tid} of {each.pid}, stopped for {seconds} s: {escape(each.why)}")
     if reply.subscriptions:
         head = ("ID", "UID", "PID", "OVERFLOW", "MATCHED", "DELIVERED", "QUEUED", "LOST", "FILTERS")
         print()
