@@ -56,11 +56,14 @@ class FakeTracer:
         """Owners whose target has ended."""
         self.slow_attach = False
         """AttachCommand is answered only by ExpireAttach."""
+        self.slow_release = False
+        """ReleaseCommand is answered only by ExpireRelease."""
         self.failing = None
         """An exception for `run` to end with."""
         self.released = []
         self.processes = {}
         self._attaching = {}
+        self._releasing = {}
         self._inbox = queue.SimpleQueue()
         self._held = []
         self._running = True
@@ -151,6 +154,12 @@ class FakeTracer:
                         self.publish([commands.TargetEnded(owner, process.pid)])
                         if not process.owners:
                             del self.processes[process.pid]
+                if self.slow_release:
+                    self._releasing[owner] = answer
+                else:
+                    answer(commands.ReleaseResult())
+            case commands.ExpireRelease(owner):
+                self._releasing.pop(owner)(commands.ReleaseResult([77]))
                 answer(None)
             case commands.Snapshot():
                 answer(list(self.processes.values()))

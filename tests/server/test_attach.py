@@ -205,6 +205,17 @@ def test_a_user_sees_own_processes_and_subscriptions_only(serving, target, fake_
     serving(body)
 
 
+def test_detach_answers_in_time_with_what_is_still_to_leave(serving, target):
+    async def body(running):
+        async with running.client() as client:
+            await client.call("Attach", {"pid": target.pid})
+            running.tracer.slow_release = True
+            reply = await client.call("Detach", {"pid": target.pid, "timeout_ms": 1})
+            assert reply == {"pid": target.pid, "holders": 0, "pending": [77]}
+
+    serving(body)
+
+
 def test_a_process_that_changed_between_check_and_attach_is_let_go(serving, target, monkeypatch):
     from tracerd.server import access
 

@@ -13,7 +13,9 @@ from tracerd.core.commands import (
     AttachCommand,
     AttachResult,
     ExpireAttach,
+    ExpireRelease,
     ReleaseCommand,
+    ReleaseResult,
     TargetEnded,
 )
 from tracerd.core.pidfd import PidFd
@@ -32,8 +34,6 @@ class Attacher:
         self._scene = scene
         self._teller = teller
         self._jobs: dict[int, AttachJob] = {}
-        self._waiting: list[tuple[AttachCommand, Answer]] = []
-        """For processes that are still leaving."""
         self.doorbell = 0
         """Pid of the doorbell, which is ours."""
         self.stopping = False
@@ -41,7 +41,7 @@ class Attacher:
     @property
     def busy(self) -> bool:
         """Whether anything waits for stops."""
-        return bool(self._jobs or self._scene.leavings or self._waiting)
+        return bool(self._jobs or self._scene.leavings)
 
     def attach(self, command: AttachCommand, answer: Answer) -> None:
         """Bring a process under trace, or share it.  Raises the errors of AttachCommand."""
@@ -56,7 +56,7 @@ class Attacher:
             answer(AttachResult(pid, sorted(known.threads)))
             return
         if known is not None:
-            self._waiting.append((command, answer))
+            self._keep(known, command, answer)
             return
         held = command.held or PidFd(pid)
         attach.check(pid, {os.getpid(), self.doorbell}, trace_init=command.trace_init)
@@ -78,6 +78,20 @@ class Attacher:
         except errors.TracerdError as error:
             self._fail(job, error)
 
+    def _keep(self, process: Process, command: AttachCommand, answer: Answer) -> None:
+        """Attach to a process that is leaving: what has not left stays, what has is seized anew."""
+        scene = self._scene
+        for tid in process.threads:
+            scene.tracker.tasks[tid].leaving = False
+        for leaving in scene.leavings:
+            leaving.leaving.discard(process)
+        process.owners.add(command.owner)
+        scene.targets[command.owner] = Target(command.owner, process.pid, {process})
+        job = AttachJob(process.pid, command.owner, answer, command.by_uid)
+        job.pending = {tid for tid in process.threads if scene.tracker.tasks[tid].interrupted}
+        self._jobs[command.owner] = job
+        self.progress()
+
     def expire(self, command: ExpireAttach, answer: Answer) -> None:
         """Answer an attach that takes too long with what has been reached."""
         job = self._jobs.get(command.owner)
@@ -92,12 +106,22 @@ class Attacher:
             job.answer(errors.NoSuchProcess(job.pid))
         target = self._scene.targets.get(command.owner)
         if target is None:
-            answer(None)
+            answer(ReleaseResult())
             return
         target.why = command.why
-        self._let_go(target)
         target.releases.append(answer)
+        self._let_go(target)
         self.progress()
+
+    def expire_release(self, command: ExpireRelease, answer: Answer) -> None:
+        """Answer a release that takes too long with the tasks that have not left yet."""
+        for target in self._scene.leavings:
+            if target.owner == command.owner:
+                tids = sorted(tid for process in target.leaving for tid in process.threads)
+                for waiting in target.releases:
+                    waiting(ReleaseResult(tids))
+                target.releases.clear()
+        answer(None)
 
     def release_all(self, why: str) -> None:
         """Give up everything: the daemon ends."""
@@ -112,34 +136,25 @@ class Attacher:
         for target in list(scene.targets.values()):
             target.why = why
             self._let_go(target)
-        for _, answer in self._waiting:
-            answer(errors.ShuttingDown())
-        self._waiting.clear()
         self.progress()
 
     def progress(self) -> None:
         """Move on what waited for the stops of this round."""
         scene = self._scene
         for job in list(self._jobs.values()):
-            job.pending = {tid for tid in job.pending if self._is_starting(tid)}
+            job.pending = {tid for tid in job.pending if self._has_to_stop(tid)}
             while not job.pending and job.owner in self._jobs:
                 self._advance(job)
         for target in list(scene.leavings):
             if not target.leaving:
                 scene.leavings.remove(target)
                 for answer in target.releases:
-                    answer(None)
-        ready = [w for w in self._waiting if w[0].pid not in scene.processes]
-        for command, answer in ready:
-            self._waiting.remove((command, answer))
-            try:
-                self.attach(command, answer)
-            except errors.TracerdError as error:
-                answer(error)
+                    answer(ReleaseResult())
+                scene.items.append(TargetEnded(target.owner, target.pid))
 
-    def _is_starting(self, tid: int) -> bool:
+    def _has_to_stop(self, tid: int) -> bool:
         task = self._scene.tracker.tasks.get(tid)
-        return task is not None and task.state is State.STARTING
+        return task is not None and (task.state is State.STARTING or task.interrupted)
 
     def _advance(self, job: AttachJob) -> None:
         process = self._scene.processes.get(job.pid)
@@ -231,7 +246,6 @@ class Attacher:
             if not process.owners:
                 target.leaving.add(process)
         target.processes.clear()
-        target.releases.append(lambda _: scene.items.append(TargetEnded(target.owner, target.pid)))
         scene.leavings.append(target)
         # Interrupt everybody before waiting for anybody: a vfork parent stops only after its child.
         for process in list(target.leaving):

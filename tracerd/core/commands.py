@@ -47,11 +47,18 @@ class ExpireAttach:
 class ReleaseCommand:
     """`owner` no longer needs its processes: those without another owner are detached.
 
-    Answer (None) when all of them have left trace.
+    Answer: ReleaseResult, when all of them have left trace, or at ExpireRelease.
     """
 
     owner: int
     why: str = "detach"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireRelease:
+    """Answer the release of `owner` now, with the tasks that are still to leave."""
+
+    owner: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ Command: TypeAlias = (
     AttachCommand
     | ExpireAttach
     | ReleaseCommand
+    | ExpireRelease
     | SetInterest
     | ExpireInterest
     | Recheck
@@ -122,6 +130,13 @@ class AttachResult:
 
     pid: int
     threads: list[int]
+    pending: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseResult:
+    """Tasks that have not stopped yet (a parent in vfork cannot): they leave when they do."""
+
     pending: list[int] = field(default_factory=list)
 
 

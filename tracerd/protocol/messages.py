@@ -74,13 +74,18 @@ class Detach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     """Give up the attach of `pid` made with scope `daemon`, or by this connection."""
 
     pid: int
+    timeout_ms: int = 10_000
 
 
-class DetachReply(msgspec.Struct, kw_only=True):
-    """`holders`: others that still keep the process under trace (0: it runs free now)."""
+class DetachReply(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """`holders`: others that still keep the process under trace (0: it runs free now).
+
+    `pending` threads had not stopped yet at the deadline: they leave when they do.
+    """
 
     pid: int
     holders: int
+    pending: list[int] = []
 
 
 class Nothing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from tracerd import errors
-from tracerd.core.commands import AttachCommand, ExpireAttach, ReleaseCommand, Snapshot
+from tracerd.core.commands import (
+    AttachCommand,
+    ExpireAttach,
+    ExpireRelease,
+    ReleaseCommand,
+    Snapshot,
+)
 from tracerd.core.pidfd import PidFd
 from tracerd.protocol import messages
 from tracerd.server import access
@@ -21,7 +27,7 @@ from tracerd.server.log import Log
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracerd.core.commands import AttachResult
+    from tracerd.core.commands import AttachResult, ReleaseResult
     from tracerd.core.tracee import Process
     from tracerd.server.access import Peer
     from tracerd.server.settings import Limits
@@ -81,12 +87,15 @@ class Attaches:
             pid=result.pid, threads=sorted(result.threads), pending=sorted(result.pending)
         )
 
-    async def detach(self, peer: Peer, holder: object, pid: int) -> messages.DetachReply:
+    async def detach(
+        self, peer: Peer, holder: object, request: messages.Detach
+    ) -> messages.DetachReply:
         """Give up the asking connection's attach of `pid`, or else its user's lasting one.
 
         Root gives up everybody's lasting ones.  Raises PermissionDenied if only others hold it,
         NotTraced if it is traced as a descendant, or not at all.
         """
+        pid = request.pid
         holds = self._targets.on(pid)
         mine = [hold for hold in holds if hold.holder is holder]
         lasting = [hold for hold in holds if hold.holder is None]
@@ -97,10 +106,18 @@ class Attaches:
             raise errors.NotTraced(pid, await self._root_of(pid, peer))
         for hold in given_up:
             self._targets.drop(hold.owner)
+        pending: set[int] = set()
+        deadline = trio.current_time() + self._patience(request.timeout_ms)
         for hold in given_up:
-            await self._tracing.ask(ReleaseCommand(hold.owner))
-        log.info("detached", pid=pid, uid=peer.uid, peer_pid=peer.pid)
-        return messages.DetachReply(pid=pid, holders=len(self._targets.on(pid)))
+            result: ReleaseResult = await self._tracing.ask(
+                ReleaseCommand(hold.owner),
+                patience_s=max(0.0, deadline - trio.current_time()),
+                impatient=partial(self._tracing.tell, ExpireRelease(hold.owner)),
+            )
+            pending.update(result.pending)
+        log.info("detached", pid=pid, uid=peer.uid, peer_pid=peer.pid, pending=len(pending))
+        holders = len(self._targets.on(pid))
+        return messages.DetachReply(pid=pid, holders=holders, pending=sorted(pending))
 
     def release_all(self, holder: object) -> None:
         """Give up all that a connection held: it has ended."""
@@ -113,6 +130,10 @@ class Attaches:
         if self._targets.drop(hold.owner):
             self._tracing.tell(ReleaseCommand(hold.owner))
 
+    def _patience(self, timeout_ms: int) -> float:
+        """Return how long to wait for threads that do not stop, seconds."""
+        return min(max(timeout_ms, 0) / 1000, self._limits.attach_s)
+
     async def _take(self, hold: Hold, request: messages.Attach, held: PidFd) -> AttachResult:
         command = AttachCommand(
             pid=hold.target.pid,
@@ -124,7 +145,7 @@ class Attaches:
         )
         result: AttachResult = await self._tracing.ask(
             command,
-            patience_s=min(request.timeout_ms / 1000, self._limits.attach_s),
+            patience_s=self._patience(request.timeout_ms),
             impatient=lambda: self._tracing.tell(ExpireAttach(hold.owner)),
         )
         return result

@@ -56,8 +56,8 @@ async def attach(house: House, caller: Caller, call: messages.Attach) -> message
 
 
 async def detach(house: House, caller: Caller, call: messages.Detach) -> messages.DetachReply:
-    """Answer io.tracerd.Detach, once the process runs free."""
-    return await house.attaches.detach(caller.peer, caller, call.pid)
+    """Answer io.tracerd.Detach, once the process runs free or the time is over."""
+    return await house.attaches.detach(caller.peer, caller, call)
 
 
 async def list_(house: House, caller: Caller, _call: messages.Nothing) -> messages.ListReply:

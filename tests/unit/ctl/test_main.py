@@ -157,7 +157,9 @@ def test_a_private_daemon_is_not_started_beside_one_that_was_named(out, tmp_path
 def test_attach_and_detach(out, daemon):
     daemon.answers |= {
         "Attach": lambda call: messages.AttachReply(pid=call.pid, threads=[1, 2], pending=[2]),
-        "Detach": lambda call: messages.DetachReply(pid=call.pid, holders=call.pid - 43),
+        "Detach": lambda call: messages.DetachReply(
+            pid=call.pid, holders=call.pid - 43, pending=[6, 7] if call.pid == 45 else []
+        ),
     }
 
     assert out("attach", "43") == (
@@ -165,10 +167,11 @@ def test_attach_and_detach(out, daemon):
         "attached 43 (2 threads)\n",
         "tracerctl: 43: threads that have not stopped yet: 2\n",
     )
-    assert out("detach", "43", "44") == (
+    assert out("detach", "43", "44", "45") == (
         0,
-        "detached 43\ndetached 44; it stays under trace for 1 others\n",
-        "",
+        "detached 43\ndetached 44; it stays under trace for 1 other\n"
+        "detached 45; it stays under trace for 2 others\n",
+        "tracerctl: 45: threads that leave trace when they next stop: 6, 7\n",
     )
     assert daemon.called("Attach")[0].scope == "daemon"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracerd.ctl.errors import complain
 from tracerd.ctl.processes import each
 
 if TYPE_CHECKING:
@@ -24,5 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _detach(client: SyncClient, pid: int) -> None:
     reply = client.detach(pid)
-    stays = f"; it stays under trace for {reply.holders} others" if reply.holders else ""
+    others = f"{reply.holders} other{'s' if reply.holders > 1 else ''}"
+    stays = f"; it stays under trace for {others}" if reply.holders else ""
     print(f"detached {reply.pid}{stays}")
+    if reply.pending:
+        listed = ", ".join(map(str, reply.pending))
+        complain(f"{reply.pid}: threads that leave trace when they next stop: {listed}")
