@@ -43,6 +43,7 @@ def test_status_and_syscalls(serving):
             assert status["pump"] == "fake"
             assert status["connections"] == 2
             assert status["processes"] == 0
+            assert 1 << 20 < status["memory_bytes"] < 1 << 32
             [subscription] = status["subscriptions"]
             assert subscription["id"] == watcher.id
             assert subscription["uid"] == 0

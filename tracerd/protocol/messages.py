@@ -162,6 +162,8 @@ class StatusReply(msgspec.Struct, kw_only=True):
     anomalies: int
     """Stops that no rule of the state machine covers; each was logged."""
     stuck: list[StuckTracee] = []
+    memory_bytes: int = 0
+    """Resident memory of the daemon."""
 
 
 class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

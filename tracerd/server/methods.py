@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from tracerd import __version__
+from tracerd.core import procfs
 from tracerd.core.commands import Snapshot
 from tracerd.protocol import interface, messages
 
@@ -112,7 +113,13 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
             for each in now.stuck
             if (caller.peer.may_see(each.process) if each.process else caller.peer.is_root)
         ],
+        memory_bytes=_resident_bytes(),
     )
+
+
+def _resident_bytes() -> int:
+    fields = (procfs.read("/proc/self/statm") or b"0 0").split()
+    return int(fields[1]) * os.sysconf("SC_PAGESIZE")
 
 
 async def unsubscribe(house: House, caller: Caller, call: messages.Unsubscribe) -> messages.Nothing:

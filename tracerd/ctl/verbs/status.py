@@ -55,6 +55,7 @@ def _facts(reply: StatusReply) -> list[tuple[str, str]]:
         ("pump", escape(reply.pump)),
         ("events", str(reply.head)),
         ("traced", f"{reply.processes} processes, {reply.tracees} threads{held}"),
+        ("memory", f"{reply.memory_bytes / (1 << 20):.1f} MiB"),
         ("connections", str(reply.connections)),
         ("anomalies", str(reply.anomalies)),
     ]
