@@ -45,16 +45,15 @@ def end(process):
 
 
 @pytest.mark.ptrace_case(26)
-def test_a_recycled_pid_is_not_attached_to(tracing):
-    for _ in range(5):
-        pid, held = ended()
-        other = reborn(pid)
-        with pytest.raises(errors.NoSuchProcess):
-            tracing.attach(pid, held=held)
-        until(lambda: procfs.status(pid).tracer == 0)
-        # It runs on as before.
-        until(lambda: procfs.status(pid).state == "S")
-        end(other)
+@pytest.mark.parametrize("_", range(5))
+def test_a_recycled_pid_is_not_attached_to(tracing, _):
+    pid, held = ended()
+    other = reborn(pid)
+    with pytest.raises(errors.NoSuchProcess):
+        tracing.attach(pid, held=held)
+    until(lambda: procfs.status(pid).tracer == 0)
+    until(lambda: procfs.status(pid).state == "S")  # it goes on as before
+    end(other)
     assert not tracing.of(Attached)
     assert not tracing.of(Detached)
     until(lambda: not tracing.tracer.statistics.tracees)

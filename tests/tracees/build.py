@@ -20,6 +20,9 @@ CFLAGS = ("-std=gnu11", "-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Werror")
 EXTRA_FLAGS = {
     # Both lives of this program must have their names at one address.
     "vfork_exec": ("-no-pie", "-fno-pie"),
+    "abi_calls32": ("-m32",),
+    "abi_hop32": ("-m32",),
+    "wait_call32": ("-m32",),
 }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tracerd.core.calls import NOT_RESTARTED
 from tracerd.core.state_calls import STATE_CALLS
-from tracerd.core.syscalls import lookup
+from tracerd.core.syscalls import TABLES, lookup
 from tracerd.core.syscalls.model import Capture, How, Syscall
 from tracerd.core.syscalls.plan import Plan, plan_for
 from tracerd.protocol.filters import Interest
@@ -35,6 +36,8 @@ class Action(NamedTuple):
     tell_enter: bool
     tell_exit: bool
     noted: bool
+    again: bool = False
+    """A call of calls.NOT_RESTARTED."""
 
 
 class Actions:
@@ -42,7 +45,11 @@ class Actions:
 
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
-        self.any_calls = interest.enter != frozenset() or interest.exit != frozenset()
+        self.any_calls = (
+            interest.enter != frozenset()
+            or interest.exit != frozenset()
+            or "blind" in interest.types  # what makes blind are calls
+        )
         self._found: dict[int, dict[int, Action | None]] = {}
 
     def find(self, arch: int, nr: int) -> Action | None:
@@ -60,7 +67,7 @@ class Actions:
         interest, name = self.interest, syscall.name
         tell_enter = interest.enter is None or name in interest.enter
         tell_exit = interest.exit is None or name in interest.exit
-        foreign = syscall.abi != "x86_64"
+        foreign = syscall.abi not in TABLES
         if not (tell_enter or tell_exit or foreign or name in STATE_CALLS):
             return None
         plan = plan_for(syscall)
@@ -77,9 +84,16 @@ class Actions:
             tell_enter,
             tell_exit,
             noted=name in STATE_CALLS,
+            again=name in NOT_RESTARTED,
         )
 
     def _limited(self, capture: Capture) -> Capture:
+        if capture.parts is not None:
+            parts = {
+                which: (count, tuple([self._limited(each) for each in captures]))
+                for which, (count, captures) in capture.parts.items()
+            }
+            return capture._replace(parts=parts)
         if capture.how in CONTENT and self.interest.string_limit:
             return capture._replace(limit=self.interest.string_limit)
         return capture

@@ -9,6 +9,7 @@ scan again, until two passes in a row find nothing new.
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
 from collections.abc import Container
@@ -20,6 +21,7 @@ from tracerd.core import kernel, procfs, untraceable
 from tracerd.core.commands import Answer
 
 QUIET_PASSES = 2
+RETRIES = 10
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 
 
@@ -49,31 +51,43 @@ def check(pid: int, ours: Container[int], *, trace_init: bool = False) -> None:
     untraceable.refuse(pid, trace_init=trace_init)
 
 
-def seize(pid: int, tid: int, tracer: int) -> bool:
-    """Seize one thread and ask it to stop.  False: it is gone, or already ours.
+class Seized(enum.Enum):
+    """What came of seizing a thread."""
+
+    YES = "yes"
+    OURS = "ours"
+    """It is traced by us already: its maker's event is on the way.  Or a leader that has ended."""
+    GONE = "gone"
+
+
+def seize(pid: int, tid: int, tracer: int) -> Seized:
+    """Seize one thread and ask it to stop.
 
     tracer: tid of the tracer thread.  Raises AlreadyTraced, PermissionDenied.
     """
-    try:
-        if not kernel.seize(tid):
-            return False
-    except OSError as error:
-        if error.errno != errno.EPERM:
-            raise
-        return _refused(pid, tid, tracer)
-    kernel.interrupt(tid)
-    return True
-
-
-def _refused(pid: int, tid: int, tracer: int) -> bool:
-    """Say why the kernel refused, or False if it is no matter."""
-    status = procfs.status(tid)
-    if status is None or status.state in untraceable.DEAD or status.tracer == tracer:
-        return False
-    if status.tracer:
-        holder = procfs.status(status.tracer)
-        raise errors.AlreadyTraced(pid, holder.tgid if holder else status.tracer)
-    raise errors.PermissionDenied(pid, _why(status))
+    status = None
+    for _ in range(RETRIES):
+        try:
+            if not kernel.seize(tid):
+                return Seized.GONE
+        except OSError as error:
+            if error.errno != errno.EPERM:
+                raise
+        else:
+            kernel.interrupt(tid)
+            return Seized.YES
+        status = procfs.status(tid)
+        if status is None:
+            return Seized.GONE
+        if status.tracer == tracer:
+            return Seized.OURS
+        if status.state in untraceable.DEAD:
+            return Seized.OURS if tid == pid else Seized.GONE
+        if status.tracer:
+            holder = procfs.status(status.tracer)
+            raise errors.AlreadyTraced(pid, holder.tgid if holder else status.tracer)
+        # Alive and nobody's: refused for good, or a thread has just taken a dying leader's tid.
+    raise errors.PermissionDenied(pid, _why(status) if status else "the kernel refuses")
 
 
 def _why(status: procfs.Status) -> str:

@@ -6,8 +6,8 @@ import os
 import time
 
 from tracerd import errors
-from tracerd.core import attach, identity, kernel, procfs
-from tracerd.core.attach import AttachJob
+from tracerd.core import attach, identity, kernel, procfs, untraceable
+from tracerd.core.attach import AttachJob, Seized
 from tracerd.core.commands import (
     Answer,
     AttachCommand,
@@ -18,6 +18,7 @@ from tracerd.core.commands import (
     ReleaseResult,
     TargetEnded,
 )
+from tracerd.core.doorbell import Doorbell
 from tracerd.core.pidfd import PidFd
 from tracerd.core.scene import Scene, Target
 from tracerd.core.telling import Teller
@@ -30,12 +31,11 @@ from tracerd.protocol.text import shown
 class Attacher:
     """Carries out attaches and releases; both take many rounds."""
 
-    def __init__(self, scene: Scene, teller: Teller) -> None:
+    def __init__(self, scene: Scene, teller: Teller, doorbell: Doorbell) -> None:
         self._scene = scene
         self._teller = teller
+        self._doorbell = doorbell
         self._jobs: dict[int, AttachJob] = {}
-        self.doorbell = 0
-        """Pid of the doorbell, which is ours."""
         self.stopping = False
 
     @property
@@ -59,7 +59,7 @@ class Attacher:
             self._keep(known, command, answer)
             return
         held = command.held or PidFd(pid)
-        attach.check(pid, {os.getpid(), self.doorbell}, trace_init=command.trace_init)
+        attach.check(pid, {os.getpid(), self._doorbell.tid}, trace_init=command.trace_init)
         process = Process(
             pid=pid, lineage=frozenset({pid}), hidden=command.until_exec, attached_ns=time.time_ns()
         )
@@ -141,6 +141,7 @@ class Attacher:
     def progress(self) -> None:
         """Move on what waited for the stops of this round."""
         scene = self._scene
+        self._drop_replaced()
         for job in list(self._jobs.values()):
             job.pending = {tid for tid in job.pending if self._has_to_stop(tid)}
             while not job.pending and job.owner in self._jobs:
@@ -152,9 +153,45 @@ class Attacher:
                     answer(ReleaseResult())
                 scene.items.append(TargetEnded(target.owner, target.pid))
 
+    def _drop_replaced(self) -> None:
+        """Wait no more for leaders that will not stop.
+
+        They have ended while other threads go on; or a thread that was not ours yet has taken
+        their tid, by execve: the kernel tells neither of the leader's end nor of the exec then.
+        """
+        scene = self._scene
+        waited_for = {job.pid for job in self._jobs.values() if job.pid in job.pending}
+        waited_for.update(process.pid for target in scene.leavings for process in target.leaving)
+        for pid in waited_for:
+            if pid not in scene.tracker.tasks:
+                continue
+            status = procfs.status(pid)
+            if status is None:
+                continue
+            process = scene.processes[pid]
+            if status.state in untraceable.DEAD:
+                # It makes no stop any more, and its end is told when the last thread's is.
+                if not process.owners and len(process.threads) > 1:
+                    self._lose(pid)
+            elif status.tracer == scene.tracer_tid:
+                pass
+            elif process.owners:  # the attach under way seizes it anew
+                del scene.tracker.tasks[pid]
+                scene.pump.forget(pid)
+            else:
+                self._lose(pid)
+        if self.busy:
+            self._doorbell.ring_soon()  # no stop tells of these things
+
+    def _lose(self, tid: int) -> None:
+        for fact in self._scene.tracker.lost(tid).facts:
+            self._teller.tell(fact, time.time_ns())
+
     def _has_to_stop(self, tid: int) -> bool:
         task = self._scene.tracker.tasks.get(tid)
-        return task is not None and (task.state is State.STARTING or task.interrupted)
+        if task is None or not (task.state is State.STARTING or task.interrupted):
+            return False
+        return tid != task.tgid or not untraceable.is_dead(tid)
 
     def _advance(self, job: AttachJob) -> None:
         process = self._scene.processes.get(job.pid)
@@ -175,7 +212,10 @@ class Attacher:
         for tid in procfs.tasks(job.pid) or []:
             if tid in scene.tracker.tasks:
                 continue
-            if not attach.seize(job.pid, tid, scene.tracer_tid):
+            seized = attach.seize(job.pid, tid, scene.tracer_tid)
+            if seized is Seized.GONE:
+                fresh = True  # it may have made another before it went
+            if seized is not Seized.YES:
                 continue
             if self._is_strange(tid, job.pid):
                 continue
@@ -213,6 +253,8 @@ class Attacher:
         scene = self._scene
         del self._jobs[job.owner]
         process = scene.processes[job.pid]
+        if job.pid not in process.threads:
+            scene.tracker.leaderless.add(job.pid)
         if not process.hidden and scene.wants("attached"):
             event = events.Attached(
                 **scene.head(process, process.pid, time.time_ns()),
@@ -258,8 +300,8 @@ class Attacher:
         if task is None:
             return
         scene.pump.manual.add(tid)
-        if task.state is State.HELD and task.interrupted:
-            # At the entry of a call that our interrupt would end: see Tracer._on_manual_call.
+        if task.state is State.HELD and kernel.syscall_info(tid)[0] == kernel.ENTRY:
+            # Left here, the call would end with EINTR: see Tracer._on_manual_call.
             scene.tracker.unhold(tid)
             scene.pump.resume(tid)
         needs = scene.tracker.needs_interrupt(tid)

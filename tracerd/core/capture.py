@@ -9,7 +9,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tracerd.core.memory import Memory
 from tracerd.core.syscalls.model import (
@@ -20,6 +20,7 @@ from tracerd.core.syscalls.model import (
     How,
     Message,
     OpenedFile,
+    Part,
     Strings,
 )
 
@@ -30,11 +31,28 @@ MAX_IOVECS = 64
 """iovecs looked at; the payload limit is reached long before."""
 MAX_STRINGS = 131_072
 """Strings of one vector; the kernel's own bound on argv is of this order."""
+MAX_SIZE = (1 << 63) - 1
+"""The kernel refuses more in a call; a sum of what was passed can be any number."""
 MAX_CONTROL = 256
 """Bytes of control messages read: room for sixty descriptors."""
 DELETED = b" (deleted)"
-_POINTERS = struct.Struct("<64Q")
-_MSGHDR = struct.Struct("<QI4xQQQQi4x")
+POINTERS_READ = 64
+"""Pointers of a vector of strings that are fetched at a time."""
+
+
+class _Layout(NamedTuple):
+    """How programs of one width lay out what captures follow; pairs: iovecs."""
+
+    pointer: struct.Struct
+    pair: struct.Struct
+    msghdr: struct.Struct
+
+
+_LAYOUTS = {
+    8: _Layout(struct.Struct("<Q"), struct.Struct("<QQ"), struct.Struct("<QI4xQQQQi4x")),
+    4: _Layout(struct.Struct("<I"), struct.Struct("<II"), struct.Struct("<IiIIIIi")),
+}
+"""By Capture.width."""
 
 
 def as_int(word: int) -> int:
@@ -64,6 +82,7 @@ class Capturer:
             How.PRESENT: self._present,
             How.SOCKADDR: self._bytes_len,
             How.BYTES_AT: self._bytes_at,
+            How.PART: self._part,
         }
 
     def read(
@@ -71,6 +90,8 @@ class Capturer:
     ) -> tuple[Captured, ...]:
         """Carry out the captures of one stop.  ret: the value returned; -1 at the enter-stop."""
         how = self._how
+        if plan and plan[0].width == 4:
+            args = tuple([word & 0xFFFF_FFFF for word in args])
         return tuple([how[capture.how](capture, tid, space, args, ret) for capture in plan])
 
     def _get(self, tid: int, space: int, address: int, size: int) -> bytes | Fault | None:
@@ -111,8 +132,9 @@ class Capturer:
     def _bytes_at(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
-        pointer = self._get(tid, space, args[capture.a], 8)
-        if not isinstance(pointer, bytes) or len(pointer) < 8:
+        width = capture.width
+        pointer = self._get(tid, space, args[capture.a], width)
+        if not isinstance(pointer, bytes) or len(pointer) < width:
             return pointer
         return self._get(tid, space, int.from_bytes(pointer, "little"), capture.limit) or b""
 
@@ -148,12 +170,14 @@ class Capturer:
         if address == 0 or capture.limit == 0:
             return None
         items: list[bytes] = []
-        left = capture.limit
+        left, width = capture.limit, capture.width
+        each = _LAYOUTS[width].pointer
         while len(items) < MAX_STRINGS:
-            block = self._memory.read(tid, space, address, _POINTERS.size)
-            if len(block) < 8:
+            block = self._memory.read(tid, space, address, POINTERS_READ * width)
+            block = block[: len(block) & -width]
+            if not block:
                 return Strings(tuple(items), whole=False) if items else Fault(address)
-            for (pointer,) in struct.iter_unpack("<Q", block[: len(block) & ~7]):
+            for (pointer,) in each.iter_unpack(block):
                 if pointer == 0:
                     return Strings(tuple(items))
                 text, whole = self._memory.cstring(tid, space, pointer, min(left, PATH_MAX * 32))
@@ -161,25 +185,26 @@ class Capturer:
                 left -= len(text) + 1
                 if not whole or left <= 0:
                     return Strings(tuple(items), whole=False)
-            address += len(block) & ~7
+            address += len(block)
         return Strings(tuple(items), whole=False)
 
     def _iovec(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
     ) -> Captured:
-        return self._vectors(tid, space, args[capture.a], args[capture.b], capture.limit, ret)
+        return self._vectors(capture, tid, space, args[capture.a], args[capture.b], ret)
 
     def _vectors(
-        self, tid: int, space: int, address: int, count: int, limit: int, most: int
+        self, capture: Capture, tid: int, space: int, address: int, count: int, most: int
     ) -> bytes | Cut | Fault | None:
-        """Return the memory of iovecs, at most `limit` bytes; if most >= 0, of its first bytes."""
-        table = self._get(tid, space, address, min(count, MAX_IOVECS) * 16)
+        """Return the memory of iovecs, up to the limit; if most >= 0, of its first bytes."""
+        pair = _LAYOUTS[capture.width].pair
+        table = self._get(tid, space, address, min(count, MAX_IOVECS) * pair.size)
         if not isinstance(table, bytes):
             return table
-        size, parts, left = 0, [], limit
-        for base, length in struct.iter_unpack("<QQ", table[: len(table) & ~15]):
+        size, parts, left = 0, [], capture.limit
+        for base, length in pair.iter_unpack(table[: len(table) & -pair.size]):
             take = length if most < 0 else min(length, most - size)
-            size += take
+            size = min(size + take, MAX_SIZE)
             if left > 0 and take > 0:
                 data = self._memory.read(tid, space, base, min(take, left))
                 parts.append(data)
@@ -193,15 +218,16 @@ class Capturer:
         address = args[capture.a]
         if address == 0:
             return None
-        head = self._memory.read(tid, space, address, _MSGHDR.size)
-        if len(head) < _MSGHDR.size:
+        layout = _LAYOUTS[capture.width].msghdr
+        head = self._memory.read(tid, space, address, layout.size)
+        if len(head) < layout.size:
             return Fault(address)
-        name, namelen, iov, iovlen, control, controllen, flags = _MSGHDR.unpack(head)
+        name, namelen, iov, iovlen, control, controllen, flags = layout.unpack(head)
         most = ret
         if ret > 0 and capture.c >= 0:
             length = self._memory.read(tid, space, address + capture.c, 4)
             most = int.from_bytes(length, "little")
-        payload = self._vectors(tid, space, iov, iovlen, capture.limit, most)
+        payload = self._vectors(capture, tid, space, iov, iovlen, most)
         return Message(
             name=self._memory.read(tid, space, name, min(namelen, 128)),
             data=payload if isinstance(payload, (bytes, Cut)) else b"",
@@ -209,7 +235,25 @@ class Capturer:
             controllen=controllen,
             flags=flags,
             control=self._memory.read(tid, space, control, min(controllen, MAX_CONTROL)),
+            width=capture.width,
         )
+
+    def _part(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
+    ) -> Captured:
+        which = args[capture.a] if capture.a >= 0 else 0
+        part = capture.parts.get(which) if capture.parts else None
+        if part is None:
+            return None
+        count, captures = part
+        if capture.b >= 0:
+            width, address = capture.width, args[capture.b]
+            words = self._get(tid, space, address, count * width)
+            if not isinstance(words, bytes) or len(words) < count * width:
+                return words if isinstance(words, Fault) else None
+            inner = _LAYOUTS[width].pointer.iter_unpack(words)
+            args = (*args[: capture.b], *[word for (word,) in inner])
+        return Part(which, args, self.read(captures, tid, space, args, ret))
 
     def _fd(
         self, capture: Capture, tid: int, _space: int, args: tuple[int, ...], _ret: int

@@ -27,8 +27,12 @@ from tracerd.protocol.text import shown
 RESTARTS = frozenset({512, 513, 514, 516})
 """ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK: never seen by the program."""
 FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
-PAIRS = {"pipe": "fildes", "pipe2": "fildes", "socketpair": "usockvec"}
+PAIRS = {"pipe": "fildes", "pipe2": "fildes", "socketpair": "usockvec", "socketcall": "usockvec"}
 """Calls that give two values, through memory on this architecture, and the argument it is at."""
+SIGRETURNS = frozenset({"rt_sigreturn", "sigreturn"})
+"""Calls that return nothing: what stands in the register is what was interrupted."""
+SENT = frozenset({0, -1, -3, -6})
+"""si_code of signals that say who sent them: SI_USER, SI_QUEUE, SI_MESGQ, SI_TKILL."""
 KINDS: dict[Kind, str] = {Kind.FORK: "fork", Kind.VFORK: "vfork", Kind.CLONE: "clone"}
 
 
@@ -61,6 +65,7 @@ class Describer:
         self, process: Process, comm: str, entry: Call, time_ns: int, resumes: str | None
     ) -> events.SyscallEnter:
         """Describe a syscall-enter-stop.  resumes: see events.SyscallEnter."""
+        entry, _ = files.part_told(entry, None)
         syscall = entry.action.syscall
         return events.SyscallEnter(
             **self.head(process, entry.tid, time_ns, comm),
@@ -82,6 +87,7 @@ class Describer:
         resumes: str | None = None,
     ) -> events.SyscallExit:
         """Describe a call that came back, or (back is None) never will."""
+        entry, back = files.part_told(entry, back)
         syscall = entry.action.syscall
         self.seq += 1
         words = (
@@ -117,6 +123,8 @@ class Describer:
 
     def _result(self, entry: Call, back: Call, args: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {"duration_ns": back.when_ns - entry.when_ns}
+        if entry.action.syscall.name in SIGRETURNS:
+            return result
         if back.failed:
             number = -back.ret
             result["errno"] = errno_name(number)
@@ -154,7 +162,7 @@ class Describer:
             details["code"] = si_code_name(signo, info.code)
             if info.code > 0 and signo in FAULTS:
                 details["addr"] = hex(info.addr)
-            elif info.code <= 0 or signo == signal.SIGCHLD:
+            elif info.code in SENT or (signo == signal.SIGCHLD and info.code > 0):
                 details["sender_pid"] = info.pid
                 details["sender_uid"] = info.uid
         return events.SignalStop(
@@ -165,11 +173,17 @@ class Describer:
         )
 
     def ended(
-        self, process: Process, comm: str, tid: int, status: WaitStatus, time_ns: int
+        self,
+        process: Process,
+        comm: str,
+        tid: int,
+        status: WaitStatus,
+        time_ns: int,
+        *,
+        whole: bool,
     ) -> events.Exit | events.SignalExit:
-        """Describe the end of a task."""
+        """Describe the end of a task.  whole: of the process with it."""
         head = self.head(process, tid, time_ns, comm)
-        whole = tid == process.pid
         if status.kind is Kind.EXITED:
             return events.Exit(**head, code=status.value, process=whole)
         return events.SignalExit(

@@ -10,17 +10,20 @@ lost.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
 import sys
 import threading
 
-from tracerd.core import kernel
+from tracerd import errors
+from tracerd.core import kernel, procfs
 from tracerd.core.wait_status import classify
 
 RING = signal.SIGWINCH
 """Ignored by default, so it could do no harm even untraced."""
+SOON_S = 0.05
 
 
 def _idle_command() -> list[str]:
@@ -36,6 +39,7 @@ class Doorbell:
     def __init__(self) -> None:
         self.tid = 0
         self._pidfd = -1
+        self._reminder: threading.Timer | None = None
         self._lock = threading.Lock()
         """Keeps a ring from using a descriptor that `hang` is replacing."""
 
@@ -44,7 +48,19 @@ class Doorbell:
         command = _idle_command()
         # A process group of its own: the terminal's Ctrl-C is not for it.
         tid = os.posix_spawn(command[0], command, {}, setpgroup=0)
-        kernel.seize(tid, kernel.O_EXITKILL)
+        try:
+            kernel.seize(tid, kernel.O_EXITKILL)
+        except OSError as error:
+            found = procfs.status(tid)
+            # Nobody else would end it, and a tracer that follows us waits for it for ever.
+            os.kill(tid, signal.SIGKILL)
+            os.waitpid(tid, kernel.WALL)
+            if error.errno == errno.EPERM and found is not None and found.tracer:
+                # We are traced with all that we start (strace -f, tracerctl run).
+                holder = procfs.status(found.tracer)
+                tracer = found.tracer if holder is None else holder.tgid
+                raise errors.AlreadyTraced(os.getpid(), tracer) from None
+            raise
         with self._lock:
             if self._pidfd >= 0:
                 os.close(self._pidfd)
@@ -59,6 +75,13 @@ class Doorbell:
             # If it was killed, its wait status wakes the tracer, which hangs a new one.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, RING)
+
+    def ring_soon(self) -> None:
+        """Ring in SOON_S seconds.  On the tracer thread; asked again meanwhile, it rings once."""
+        if self._reminder is None or not self._reminder.is_alive():
+            self._reminder = threading.Timer(SOON_S, self.ring)
+            self._reminder.daemon = True
+            self._reminder.start()
 
     def answer(self) -> None:
         """Resume the doorbell after a stop, suppressing whatever signal stopped it.

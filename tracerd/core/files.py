@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tracerd.core import procfs
 from tracerd.core.capture import as_int
 from tracerd.core.paths import Place, of_link, resolve, seen_from
 from tracerd.core.pump import Call
+from tracerd.core.syscalls import part_of, plan_for
 from tracerd.core.syscalls.model import Arg, Captured, Cut, OpenedFile
 from tracerd.core.tracee import Process
 from tracerd.protocol.events import Created, FileAccess
@@ -83,8 +85,22 @@ def created_by(entry: Call, flags: int, *, failed: bool) -> Created | None:
     return not before if isinstance(before, bool) else "unknown"
 
 
+def part_told(entry: Call, back: Call | None) -> tuple[Call, Call | None]:
+    """Return the records of the call that a call stands for (see How.PART); else the same."""
+    part = part_of(entry.action.syscall, entry.captured, () if back is None else back.captured)
+    if part is None:
+        return entry, back
+    row, before, after = part
+    action = entry.action._replace(syscall=row, plan=plan_for(row))
+    entry = entry._replace(action=action, args=before.args, captured=before.captured)
+    if back is not None:
+        back = back._replace(action=action, args=before.args, captured=after)
+    return entry, back
+
+
 def entries(process: Process, entry: Call, back: Call | None) -> list[FileAccess]:
     """Return what a call does to files.  back: its exit record; None if it never returned."""
+    entry, back = part_told(entry, back)
     syscall, plan = entry.action.syscall, entry.action.plan
     failed = back is None or back.failed
     found: list[FileAccess] = []
@@ -97,6 +113,8 @@ def entries(process: Process, entry: Call, back: Call | None) -> list[FileAccess
             base_at = plan.base.get(position, -1)
             base = entry.captured[base_at] if base_at >= 0 else None
             place = resolve(raw, base, process.root, empty=_empty(entry, arg))
+            if back is not None and at in back.changed:
+                place = replace(place, changed=True)
             if arg.op == "open":
                 found += _opened(process, entry, back, place, failed=failed)
             elif place.raw or place.unresolved or place.path.startswith(b"/"):
@@ -193,7 +211,7 @@ def _access(
     process: Process, place: Place, op: str, extra: dict[str, Any] | None = None
 ) -> FileAccess:
     details: dict[str, Any] = dict(extra) if extra else {}
-    if process.root != "/":
+    if process.root != "/" and not place.outside:
         details["root"] = process.root
     if (b64 := exact(place.path)) is not None:
         details["path_b64"] = b64
@@ -205,6 +223,8 @@ def _access(
         details["deleted"] = True
     if place.truncated:
         details["truncated"] = True
+    if place.changed:
+        details["changed"] = True
     return FileAccess(path=shown(place.path), op=op, **details)
 
 

@@ -6,6 +6,8 @@ thread only.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 
 from tracerd.core import procfs
@@ -34,8 +36,7 @@ def read_inner(process: Process, tid: int) -> None:
 def read_image(process: Process, tid: int) -> None:
     """Read what an exec changes."""
     exe = procfs.link(f"/proc/{tid}/exe")
-    if exe is not None:
-        process.exe = shown(exe)
+    process.exe = "" if exe is None else shown(exe)
     name = procfs.comm(tid)
     if name is not None:
         process.comm = shown(name)
@@ -51,10 +52,16 @@ def read_credentials(process: Process, tid: int) -> None:
 
 
 def read_root(process: Process, tid: int) -> None:
-    """Read the root directory as we see it."""
-    root = procfs.link(f"/proc/{tid}/root")
-    if root is not None:
-        process.root = root.decode("utf-8", "surrogateescape")
+    """Read the root directory as we see it; /proc/TID/root if it has no name here."""
+    link = f"/proc/{tid}/root"
+    root = procfs.link(link)
+    if root is None:
+        return
+    process.root = root.decode("utf-8", "surrogateescape")
+    if process.root == "/":
+        with contextlib.suppress(OSError):
+            if not os.path.samefile(link, "/"):  # of a mount namespace of its own
+                process.root = link
 
 
 def child_of(parent: Process, pid: int) -> Process:
@@ -67,7 +74,7 @@ def child_of(parent: Process, pid: int) -> Process:
         dumpable=parent.dumpable,
         exe=parent.exe,
         comm=parent.comm,
-        root=parent.root,
+        root=f"/proc/{pid}/root" if parent.root.startswith("/proc/") else parent.root,
         lineage=parent.lineage | {pid},
         owners=set(parent.owners),
         hidden=parent.hidden,

@@ -89,13 +89,11 @@ def interrupt(tid: int) -> bool:
 
 
 def listen(tid: int) -> bool:
-    """Keep a tracee in its group-stop; legal only at a PTRACE_EVENT_STOP."""
-    try:
-        return _request(LISTEN, tid)
-    except OSError as error:
-        if error.errno == errno.EIO:  # SIGCONT or SIGKILL ended the group-stop meanwhile
-            return cont(tid)
-        raise
+    """Keep a tracee in its group-stop.  Raises OSError (EIO) at any other stop.
+
+    If SIGCONT has ended the group-stop meanwhile, its next stop follows at once.
+    """
+    return _request(LISTEN, tid)
 
 
 def detach(tid: int, signo: int = 0) -> bool:
@@ -171,33 +169,60 @@ _REGS = 27
 _regs = (ctypes.c_ulonglong * _REGS)()
 
 
-_USER_CS = 0x33
-"""cs (word 17) of 64-bit user code: an i386 call has other numbers."""
+X86_64, I386 = 0xC000003E, 0x40000003
+"""AUDIT_ARCH_* of <linux/audit.h>."""
+_FIRST_THREE = {X86_64: (14, 13, 12), I386: (5, 11, 12)}
+"""Where in the registers a call has its first arguments."""
+ERESTARTNOHAND = 514
+_RAX_OFFSET = 10 * 8
 
 
-def interrupted_call(tid: int) -> int | None:
-    """Return the number of the x86-64 call that is about to return EINTR at this stop, if any."""
+class Interrupted(NamedTuple):
+    """A call that is about to return EINTR.
+
+    args: its first three.  at_exit: the stop is its syscall-exit-stop.
+    """
+
+    arch: int
+    nr: int
+    args: tuple[int, ...]
+    at_exit: bool
+
+
+def interrupted_call(tid: int) -> Interrupted | None:
+    """Return the call that is about to return EINTR at this stop, if any.
+
+    The architecture is that of the call, at every stop: right also for `int 0x80` by a 64-bit
+    program.  (At a stop with no call, orig_rax is -1.)
+    """
     try:
         if not _request(binding.PTRACE_GETREGS, tid, 0, ctypes.addressof(_regs)):
             return None
     except OSError:
         return None
-    if _regs[10] != (1 << 64) - errno.EINTR or _regs[17] != _USER_CS:
+    if _regs[10] != (1 << 64) - errno.EINTR:
         return None
-    return _regs[15] if _regs[15] < X32_BIT else None
+    abi = arch(tid)
+    if abi not in _FIRST_THREE:
+        return None
+    mask = 0xFFFFFFFF if abi == I386 else (1 << 64) - 1
+    args = tuple([_regs[at] & mask for at in _FIRST_THREE[abi]])
+    return Interrupted(abi, _regs[15], args, at_exit=_info[0] == EXIT)
 
 
-def rewind(tid: int) -> bool:
-    """Make a stopped x86-64 tracee run its call again.
+def rewind(tid: int, call: Interrupted) -> bool:
+    """Let the kernel run a call again that would return EINTR, at the stop it was found at.
 
-    Call after `interrupted_call`, whose registers are still at hand.
+    It looks at the result last of all, on the way to user mode: for ERESTARTNOHAND it steps back
+    to the call, unless a handler runs first, which then finds EINTR.  So a signal that comes
+    after this stop still ends the call.  It looks if a signal may be pending, and only then; at
+    an exit-stop a second interrupt makes sure of that.
     """
-    _regs[10] = _regs[15]
-    _regs[16] -= 2  # the length of the `syscall` instruction
-    try:
-        return _request(binding.PTRACE_SETREGS, tid, 0, ctypes.addressof(_regs))
-    except OSError:
+    if _fast(binding.PTRACE_POKEUSER, tid, _RAX_OFFSET, -ERESTARTNOHAND) != 0:
         return False
+    if call.at_exit:
+        interrupt(tid)
+    return True
 
 
 ERESTART_RESTARTBLOCK = 516

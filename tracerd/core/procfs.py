@@ -48,6 +48,7 @@ class Status(NamedTuple):
     pending: int
     shared_pending: int
     blocked: int
+    caught: int
     inner: int
     switches: int
 
@@ -74,6 +75,7 @@ def status(tid: int) -> Status | None:
             pending=int(rows[b"SigPnd"], 16),
             shared_pending=int(rows[b"ShdPnd"], 16),
             blocked=int(rows[b"SigBlk"], 16),
+            caught=int(rows[b"SigCgt"], 16),
             inner=int(rows[b"NSpid"].split()[-1]) if b"NSpid" in rows else tid,
             switches=int(rows[b"voluntary_ctxt_switches"])
             + int(rows[b"nonvoluntary_ctxt_switches"]),

@@ -15,16 +15,17 @@ touches nothing else):
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import NamedTuple, Protocol, TypeAlias
 
-from tracerd.core import kernel
+from tracerd.core import kernel, procfs
 from tracerd.core.actions import Action, Actions
 from tracerd.core.capture import Capturer
 from tracerd.core.memory import Memory
 from tracerd.core.syscalls.model import Captured
-from tracerd.core.wait_status import SYSCALL_STOP
+from tracerd.core.wait_status import STOPPING_MASK, SYSCALL_STOP
 
 MAX_BATCH = 256
 """Statuses gathered before they are handled: bounds how long the first one waits."""
@@ -42,7 +43,8 @@ class Call(NamedTuple):
     """A syscall stop that was recorded; the task runs again.
 
     At an enter-stop `ret` and `failed` mean nothing; at an exit-stop action, nr and args are
-    those of the entry.
+    those of the entry.  changed: which paths captured at entry (indices) another thread wrote
+    over during the call; looked for in processes of several tasks.
     """
 
     tid: int
@@ -54,13 +56,27 @@ class Call(NamedTuple):
     failed: bool
     when_ns: int
     captured: tuple[Captured, ...]
+    changed: tuple[int, ...] = ()
 
 
 Record: TypeAlias = Stop | Call
 
-_Inside: TypeAlias = tuple[Action, int, tuple[int, ...]]
+_Inside: TypeAlias = tuple[Action, int, tuple[int, ...], tuple[Captured, ...]]
 _new = tuple.__new__
 """A NamedTuple made so costs half of one made by its constructor."""
+
+
+def will_run_again(tid: int) -> bool:
+    """Whether a call that ends with EINTR will be run again (see Tracer._on_stop).
+
+    So it is if only signals ended it that the program has no handler for; those that stop it are
+    as they are without a tracer.  At the syscall-exit-stop.
+    """
+    status = procfs.status(tid)
+    if status is None:
+        return False
+    waiting = (status.pending | status.shared_pending) & ~status.blocked
+    return bool(waiting) and not waiting & (status.caught | STOPPING_MASK)
 
 
 class Pump(Protocol):
@@ -113,6 +129,8 @@ class PythonPump:
         self._hidden_actions = hidden
         self._all_calls = False
         self._spaces: dict[int, int] = {}
+        self._crowds: dict[int, int] = {}
+        """How many tasks a process has, by tgid."""
         self._hidden: set[int] = set()
         self._inside: dict[int, _Inside] = {}
         """Calls entered, by tid, that have an action."""
@@ -122,6 +140,8 @@ class PythonPump:
 
     def watch(self, tid: int, tgid: int, *, hidden: bool = False) -> None:
         """Handle this task's syscall stops from now on."""
+        if tid not in self._spaces:
+            self._crowds[tgid] = self._crowds.get(tgid, 0) + 1
         self._spaces[tid] = tgid
         if hidden:
             self._hidden.add(tid)
@@ -130,7 +150,11 @@ class PythonPump:
 
     def forget(self, tid: int) -> None:
         """The task is gone or detached."""
-        self._spaces.pop(tid, None)
+        tgid = self._spaces.pop(tid, None)
+        if tgid is not None:
+            self._crowds[tgid] -= 1
+            if not self._crowds[tgid]:
+                del self._crowds[tgid]
         self._inside.pop(tid, None)
         self._hidden.discard(tid)
         self.manual.discard(tid)
@@ -142,7 +166,7 @@ class PythonPump:
             self._inside.pop(tid, None)
             self.forget(former)
         if inside is not None:
-            self._inside[tid] = inside
+            self._inside[tid] = (*inside[:3], ())  # what was passed is gone
         self._memory.forget(self._spaces.get(tid, tid))
 
     def ended_process(self, tgid: int) -> None:
@@ -219,19 +243,37 @@ class PythonPump:
 
     def _entered(self, tid: int, action: Action, info: tuple[int, ...], when_ns: int) -> Call:
         args = info[2:]
-        self._inside[tid] = (action, info[1], args)
         captured: tuple[Captured, ...] = ()
         if action.enter:
             captured = self._capturer.read(action.enter, tid, self._spaces[tid], args, -1)
-        return _new(Call, (tid, True, action, info[1], args, 0, False, when_ns, captured))
+        self._inside[tid] = (action, info[1], args, captured)
+        return _new(Call, (tid, True, action, info[1], args, 0, False, when_ns, captured, ()))
 
     def _returned(self, tid: int, inside: _Inside, info: tuple[int, ...], when_ns: int) -> Call:
-        action, nr, args = inside
+        action, nr, args, before = inside
         _, ret, failed = info
         captured: tuple[Captured, ...] = ()
+        changed: tuple[int, ...] = ()
+        space = self._spaces[tid]
+        if action.plan.paths and self._crowds[space] > 1 and before:
+            changed = self._changed(action, tid, args, before)
+        if failed and ret == -errno.EINTR and action.again and will_run_again(tid):
+            ret = -kernel.ERESTARTNOHAND
         if action.exit and not failed:
-            captured = self._capturer.read(action.exit, tid, self._spaces[tid], args, ret)
-        return _new(Call, (tid, False, action, nr, args, ret, failed != 0, when_ns, captured))
+            captured = self._capturer.read(action.exit, tid, space, args, ret)
+        return _new(
+            Call, (tid, False, action, nr, args, ret, failed != 0, when_ns, captured, changed)
+        )
+
+    def _changed(
+        self, action: Action, tid: int, args: tuple[int, ...], before: tuple[Captured, ...]
+    ) -> tuple[int, ...]:
+        """Return which of the paths captured at entry read otherwise now."""
+        again = [action.enter[at] for at in action.plan.paths]
+        now = self._capturer.read(again, tid, self._spaces[tid], args, -1)
+        return tuple(
+            [at for at, path in zip(action.plan.paths, now, strict=True) if path != before[at]]
+        )
 
     def close(self) -> None:
         """Drop all resources."""

@@ -15,7 +15,7 @@ from tracerd.core.describe import KINDS
 from tracerd.core.pump import Call
 from tracerd.core.scene import Scene, Target
 from tracerd.core.state_calls import CREDENTIAL_CALLS, EXECS, ROOT_CALLS
-from tracerd.core.syscalls import lookup
+from tracerd.core.syscalls import TABLES, lookup
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import (
     Anomaly,
@@ -116,14 +116,14 @@ class Teller:
         """Follow what a call changed of its process, and say what can no longer be seen."""
         scene, syscall, tid = self._scene, entry.action.syscall, back.tid
         name = syscall.name
-        if syscall.abi != "x86_64":
+        if syscall.abi not in TABLES:
             detail = f"{syscall.abi} calls are shown by number only: no paths, no files"
             self._blind(process, back, "foreign calls", detail)
         if name == "ptrace":
             self._tracing_tracee(process, entry, back)
         if back.failed:
             return
-        if name == "prctl" and entry.args[0] == PR_SET_NAME:
+        if name == "prctl" and entry.args[0] & 0xFFFFFFFF == PR_SET_NAME:
             comm = procfs.comm(tid)
             if comm is not None:
                 scene.comms[tid] = shown(comm)
@@ -233,7 +233,9 @@ class Teller:
         kind = "exit" if fact.status.kind is Kind.EXITED else "signal_exit"
         if scene.wants(kind) and not process.hidden:
             comm = scene.comms.get(fact.tid, "")
-            event = scene.describer.ended(process, comm, fact.tid, fact.status, time_ns)
+            event = scene.describer.ended(
+                process, comm, fact.tid, fact.status, time_ns, whole=fact.process
+            )
             scene.emit(process, event)
         self._drop_thread(process, fact.tid)
 
@@ -258,6 +260,7 @@ class Teller:
         if process.threads:
             return
         del scene.processes[process.pid]
+        scene.tracker.leaderless.discard(process.pid)
         scene.pump.ended_process(process.pid)
         for owner in process.owners:
             target = scene.targets.get(owner)

@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Callable
 
 from tracerd import errors
-from tracerd.core import kernel, procfs
+from tracerd.core import kernel, procfs, untraceable
 from tracerd.core.actions import Actions
 from tracerd.core.attaching import Attacher
-from tracerd.core.calls import CLONE_THREAD, NOT_RESTARTED, clone_flags
+from tracerd.core.calls import CLONE_THREAD, clone_flags, runs_again
 from tracerd.core.checkup import Examiner
 from tracerd.core.commands import (
     Answer,
@@ -57,9 +57,12 @@ from tracerd.core.tracker import (
     State,
     Task,
 )
-from tracerd.core.wait_status import MAKERS, Kind, WaitStatus, classify
+from tracerd.core.wait_status import MAKERS, STOPPING_SIGNALS, Kind, WaitStatus, classify
 
 log = logging.getLogger("tracerd.tracer")
+
+PATIENCE_NS = 250_000_000
+"""How long a new task waits for its maker's event, which comes at once or not at all."""
 
 TOLD_BEFORE_RESUME = (Signalled, Executed, Made)
 
@@ -76,13 +79,15 @@ class Tracer:
         self._scene = Scene(gate, pump)
         self.statistics: Statistics = self._scene.statistics
         self._teller = Teller(self._scene)
-        self._attacher = Attacher(self._scene, self._teller)
+        self._doorbell = Doorbell()
+        self._attacher = Attacher(self._scene, self._teller, self._doorbell)
         self._holder = Holder(self._scene, self._teller)
         self._examiner = Examiner(self._scene)
-        self._doorbell = Doorbell()
         self._commands: deque[tuple[Command, Answer]] = deque()
         self._switching: list[tuple[set[int], Answer]] = []
         """Changes of interest, each with the tasks that still run the old way."""
+        self._parked: dict[int, int] = {}
+        """New tasks that their makers have not told of, and since when (CLOCK_MONOTONIC)."""
         self._stop: Answer | None = None
         self._closed = False
         self._handlers: dict[type, Callable[..., None]] = {
@@ -115,7 +120,6 @@ class Tracer:
         """Trace until told to stop.  The calling thread becomes the tracer thread."""
         self.tid = self._scene.tracer_tid = threading.get_native_id()
         self._doorbell.hang()
-        self._attacher.doorbell = self._doorbell.tid
         try:
             self._obey()
             while self._stop is None or self._scene.tracker.tasks:
@@ -144,6 +148,8 @@ class Tracer:
                 scene.statistics.anomalies += 1
                 self._rescue(record)
         scene.statistics.stops += len(records)
+        if self._parked:
+            self._settle_parked()
         if self._attacher.busy:
             self._attacher.progress()
         if self._switching:
@@ -156,7 +162,9 @@ class Tracer:
         """Let a task go on whose stop made us fail."""
         if isinstance(record, StopRecord):
             status = classify(record.status)
-            if not status.ended:
+            if status.kind is Kind.GROUP_STOP:
+                kernel.listen(record.tid)
+            elif not status.ended:
                 signo = status.value if status.kind is Kind.SIGNAL else 0
                 self._scene.pump.resume(record.tid, signo)
 
@@ -183,11 +191,10 @@ class Tracer:
         if task is not None:
             if status.kind is Kind.SYSCALL and self._on_manual_call(task):
                 return
-            if task.interrupted and status.kind is Kind.INTERRUPT:
-                _undo_interrupt(tid)
-                self._teller.suspended(tid)
+            self._undo_wakening(task, status)
             self._scene.back_to_pump(task)
         message = child_tgid = 0
+        alive = False
         if status.kind in MAKERS or status.kind is Kind.EXEC:
             told = kernel.event_message(tid)
             if told is None:
@@ -195,8 +202,29 @@ class Tracer:
             message = told
             if task is not None and status.kind in MAKERS:
                 child_tgid = self._tgid_of_child(tid, task.tgid, message)
-        decision = self._scene.tracker.feed(Observation(tid, status, message, child_tgid))
+                if self._scene.tracker.doubtful(message):
+                    child = procfs.status(message)
+                    alive = child is not None and child.tracer == self.tid
+        decision = self._scene.tracker.feed(Observation(tid, status, message, child_tgid, alive))
         self._carry_out(tid, status, decision, record.when_ns + self._scene.offset)
+        if task is None and not status.ended:
+            self._parked[tid] = record.when_ns
+
+    def _undo_wakening(self, task: Task, status: WaitStatus) -> None:
+        """Spare the program the EINTR of a stop that it would not have made untraced."""
+        if status.kind is Kind.INTERRUPT and task.state is not State.LISTENING:
+            # Ours, or that of a SIGCONT to a program that was not stopped: each thread makes one.
+            _undo_interrupt(task.tid)
+            if task.interrupted:
+                self._teller.suspended(task.tid)
+        elif (
+            status.kind is Kind.SIGNAL
+            and status.value not in STOPPING_SIGNALS
+            and not task.continued
+        ):
+            # An ignored signal, which wakes only who is traced.  One that has a handler still ends
+            # the call, and so does the end of a group-stop.
+            _undo_interrupt(task.tid)
 
     def _on_manual_call(self, task: Task) -> bool:
         """Deal with a syscall stop the pump left to us; False: it is the task's last with us.
@@ -224,7 +252,6 @@ class Tracer:
         if status.ended:
             log.warning("the doorbell was killed; hanging a new one")
             self._doorbell.hang()
-            self._attacher.doorbell = self._doorbell.tid
         else:
             self._doorbell.answer()
 
@@ -238,6 +265,8 @@ class Tracer:
         for other, resume in decision.others:
             self._scene.resume(other, resume)
         for fact in decision.facts:
+            if isinstance(fact, Executed) and fact.superseded:  # the leader may have been a maker
+                self._adopt(self._scene.processes[fact.tid], time_ns)
             if isinstance(fact, Ended):
                 self._adopt(self._scene.processes[fact.tgid], time_ns)
             if not isinstance(fact, TOLD_BEFORE_RESUME):
@@ -269,12 +298,44 @@ class Tracer:
                 maker = dead
             if maker is None:
                 continue
-            parent = maker.pid if maker.pid in maker.threads else next(iter(maker.threads))
-            leaving = not maker.owners
-            decision = scene.tracker.announce(
-                parent, tid, Kind.CLONE, status.tgid, leaving=leaving, adopted=True
-            )
-            self._carry_out(parent, WaitStatus(Kind.CLONE), decision, time_ns)
+            self._take_in(maker, tid, status.tgid, time_ns)
+
+    def _take_in(self, maker: Process, tid: int, tgid: int, time_ns: int) -> None:
+        parent = maker.pid if maker.pid in maker.threads else next(iter(maker.threads))
+        decision = self._scene.tracker.announce(
+            parent, tid, Kind.CLONE, tgid, leaving=not maker.owners, adopted=True
+        )
+        self._carry_out(parent, WaitStatus(Kind.CLONE), decision, time_ns)
+
+    def _settle_parked(self) -> None:
+        """Take in new tasks that no event told of in time, or let them go.
+
+        Their makers died and a tracee is the parent of the orphans now; or the end of a maker came
+        before their first stop; or they were made with CLONE_UNTRACED and CLONE_PTRACE.
+        """
+        scene, now = self._scene, time.monotonic_ns()
+        for tid, since in list(self._parked.items()):
+            task = scene.tracker.tasks.get(tid)
+            if task is not None and task.state is State.PARKED:
+                if now - since < PATIENCE_NS:
+                    continue
+                self._settle(tid, now + scene.offset)
+            del self._parked[tid]
+        if self._parked:
+            self._doorbell.ring_soon()
+
+    def _settle(self, tid: int, time_ns: int) -> None:
+        status = procfs.status(tid)
+        if status is None:
+            return  # killed: its end is on the way
+        processes = self._scene.processes
+        maker = processes.get(status.ppid if status.tgid == tid else status.tgid)
+        if maker is not None:
+            self._take_in(maker, tid, status.tgid, time_ns)
+        else:
+            log.info("a child without a traced parent is let go", extra={"fields": {"tid": tid}})
+            del self._scene.tracker.tasks[tid]
+            kernel.detach(tid)
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -308,7 +369,7 @@ class Tracer:
                     continue
                 if not task.interrupted:
                     scene.interrupt(task)
-                if not task.vforking:
+                if not task.vforking and not (tid == task.tgid and untraceable.is_dead(tid)):
                     waiting.add(tid)
         if waiting:
             self._switching.append((waiting, answer))
@@ -354,12 +415,13 @@ class Tracer:
 def _undo_interrupt(tid: int) -> bool:
     """Spare the program the EINTR that our own interrupt made (see calls.NOT_RESTARTED).
 
-    A signal that waits to be delivered would have made it anyway.
+    At its exit-stop, a call that a waiting signal would have ended anyway is left to be told so.
     """
-    number = kernel.interrupted_call(tid)
-    if number is None or number not in NOT_RESTARTED:
+    call = kernel.interrupted_call(tid)
+    if call is None or not runs_again(call):
         return False
-    status = procfs.status(tid)
-    if status is None or (status.pending | status.shared_pending) & ~status.blocked:
-        return False
-    return kernel.rewind(tid)
+    if call.at_exit:
+        status = procfs.status(tid)
+        if status is None or (status.pending | status.shared_pending) & ~status.blocked:
+            return False
+    return kernel.rewind(tid, call)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from tracerd.core.wait_status import MAKERS, Kind, WaitStatus
 
@@ -66,6 +66,10 @@ class Task:
     leaving: bool = False
     interrupted: bool = False
     """We sent PTRACE_INTERRUPT and no stop has come since."""
+    continued: bool = False
+    """Its group-stop ended, and no signal has been delivered since."""
+    born_stopped: bool = False
+    """Its first stop, at which it is PARKED, is a group-stop."""
     vforking: bool = False
     """Waits in vfork: it cannot stop before its child execs or ends."""
 
@@ -83,6 +87,7 @@ class Observation:
     status: WaitStatus
     message: int = 0
     child_tgid: int = 0
+    child_alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,16 @@ class Decision:
 GONE = Decision(Resume.NOTHING)
 
 
+_V = TypeVar("_V")
+
+
+def _note(table: dict[int, _V], tid: int, value: _V) -> None:
+    """Enter what may never be asked for; the oldest entry makes room."""
+    if len(table) >= MOST_EARLY:
+        del table[next(iter(table))]
+    table[tid] = value
+
+
 class Tracker:
     """All tasks, and the rules."""
 
@@ -188,16 +203,23 @@ class Tracker:
         self.tasks: dict[int, Task] = {}
         self._ended_early: dict[int, tuple[WaitStatus, int]] = {}
         """Ends of tasks that their makers have not told of yet, and `_fed` at the time."""
+        self.leaderless: set[int] = set()
+        """Processes whose leaders had ended before they were attached to."""
         self._fed = 0
         """Observations taken."""
-        self._adopted: set[int] = set()
-        """Taken in without their makers' events, which may still come, even after their end."""
+        self._adopted: dict[int, int] = {}
+        """Taken in without their makers' events, which may still come, even after their end; and
+        `_fed` at the time."""
 
     def seized(self, tid: int, tgid: int) -> Task:
         """Note a task that was attached to and asked to stop."""
         task = Task(tid, tgid, interrupted=True)
         self.tasks[tid] = task
         return task
+
+    def doubtful(self, child: int) -> bool:
+        """Whether its maker's event may be of an earlier task with this tid: ask if it lives."""
+        return child not in self.tasks and (child in self._adopted or child in self._ended_early)
 
     def parked(self) -> list[int]:
         """Return the tasks whose makers have not told of them."""
@@ -210,6 +232,7 @@ class Tracker:
         if task is None and seen.status.kind is Kind.EXEC and seen.message in self.tasks:
             # The leader had exited before the attach; its tid comes back to life.
             tgid = self.tasks[seen.message].tgid
+            self.leaderless.discard(tgid)
             task = self.tasks[seen.tid] = Task(seen.tid, tgid, State.RUNNING)
         if task is None:
             return self._stranger(seen)
@@ -228,6 +251,7 @@ class Tracker:
             task.vforking = False
 
         if kind is Kind.SIGNAL:
+            task.continued = False
             facts = (*facts, Signalled(task.tid, seen.status.value))
             return self._go(task, Resume.INJECT, facts)
         if kind is Kind.GROUP_STOP:
@@ -237,6 +261,7 @@ class Tracker:
                 task.state = State.LISTENING
             return self._go(task, Resume.LISTEN, facts)
         if was_listening:
+            task.continued = True
             facts = (*facts, Continued(task.tid))
         if kind in MAKERS:
             return self._made(task, seen, facts)
@@ -265,6 +290,11 @@ class Tracker:
             return self._go(task, Resume.RUN, ())
         return Decision(Resume.HOLD)
 
+    def lost(self, tid: int) -> Decision:
+        """Note that a task's tid has gone to another one, which is not ours."""
+        task = self.tasks.pop(tid)
+        return Decision(Resume.NOTHING, (Left(tid, task.tgid),))
+
     def needs_interrupt(self, tid: int) -> bool:
         """Whether a stop has to be asked for: none is on its way."""
         task = self.tasks[tid]
@@ -279,6 +309,7 @@ class Tracker:
         *,
         leaving: bool = False,
         adopted: bool = False,
+        alive: bool = False,
     ) -> Decision:
         """Note that `tid` made `child`; the decision's `others` release it if it waits.
 
@@ -287,15 +318,17 @@ class Tracker:
         thread = child_tgid not in (0, child)
         tgid = child_tgid if thread else child
         made = Made(tid, child, kind, thread)
+        if alive:  # so what is noted under its tid was another task's
+            self._ended_early.pop(child, None)
+            self._adopted.pop(child, None)
         early, at = self._ended_early.pop(child, (None, 0))
         if early is not None and self._fed - at < FORGET_AFTER:
             ended = Ended(child, tgid, early, process=not thread)
             return Decision(Resume.HOLD, (made, ended))
-        if child in self._adopted:
-            self._adopted.discard(child)
+        if child in self._adopted and self._fed - self._adopted.pop(child) < FORGET_AFTER:
             return Decision(Resume.HOLD)
         if adopted:
-            self._adopted.add(child)
+            _note(self._adopted, child, self._fed)
         known = self.tasks.get(child)
         if known is None or known.state is not State.PARKED:
             facts: tuple[Fact, ...] = (made,)
@@ -306,7 +339,10 @@ class Tracker:
         known.tgid = tgid
         known.leaving = leaving
         known.state = State.RUNNING
-        let_go = self._go(known, Resume.RUN, ())
+        stopped = known.born_stopped and not leaving
+        if stopped:
+            known.state = State.LISTENING
+        let_go = self._go(known, Resume.LISTEN if stopped else Resume.RUN, ())
         return Decision(
             Resume.HOLD, (made, Started(child), *let_go.facts), ((child, let_go.resume),)
         )
@@ -320,11 +356,17 @@ class Tracker:
 
     def _stranger(self, seen: Observation) -> Decision:
         if seen.status.ended:
+            phantoms = self._take_phantoms(seen.tid)
+            if phantoms:  # its leader had left trace, or ended before the attach
+                last = phantoms[-1]
+                facts = [Ended(t, seen.tid, seen.status, process=t == last) for t in phantoms]
+                return Decision(Resume.NOTHING, tuple(facts))
             self._end_early(seen)
             return GONE
         self._ended_early.pop(seen.tid, None)  # of an earlier task with this tid
-        self._adopted.discard(seen.tid)  # another task by now
-        self.tasks[seen.tid] = Task(seen.tid, 0, State.PARKED)
+        self._adopted.pop(seen.tid, None)  # another task by now
+        stopped = seen.status.kind is Kind.GROUP_STOP
+        self.tasks[seen.tid] = Task(seen.tid, 0, State.PARKED, born_stopped=stopped)
         if seen.status.kind in (Kind.INTERRUPT, Kind.GROUP_STOP):
             return Decision(Resume.HOLD)
         what = f"first stop of an unknown task is {seen.status.kind.value}"
@@ -339,14 +381,31 @@ class Tracker:
 
     def _end_early(self, seen: Observation) -> None:
         """Remember an end until the maker tells of the task; it may have been killed instead."""
-        if len(self._ended_early) >= MOST_EARLY:
-            self._ended_early.pop(next(iter(self._ended_early)))
-        self._ended_early[seen.tid] = (seen.status, self._fed)
+        _note(self._ended_early, seen.tid, (seen.status, self._fed))
 
     def _ended(self, task: Task, status: WaitStatus) -> Decision:
         del self.tasks[task.tid]
-        ended = Ended(task.tid, task.tgid, status, process=task.tid == task.tgid)
-        return Decision(Resume.NOTHING, (ended,))
+        process = task.tid == task.tgid
+        if task.tgid in self.leaderless:
+            process = process or all(t.tgid != task.tgid for t in self.tasks.values())
+            if process:
+                self.leaderless.discard(task.tgid)
+        phantoms = self._take_phantoms(task.tgid) if process else ()
+        facts = [Ended(tid, task.tgid, status, process=False) for tid in phantoms]
+        return Decision(
+            Resume.NOTHING, (*facts, Ended(task.tid, task.tgid, status, process=process))
+        )
+
+    def _take_phantoms(self, tgid: int) -> list[int]:
+        """Remove the tasks that an ended process had by our account.
+
+        A leader's end comes last.  What is left by then is a thread that was killed in execve
+        when it had the leader's tid already, and could not tell of it any more.
+        """
+        tids = [tid for tid, task in self.tasks.items() if task.tgid == tgid]
+        for tid in tids:
+            del self.tasks[tid]
+        return tids
 
     def _made(self, task: Task, seen: Observation, facts: tuple[Fact, ...]) -> Decision:
         if seen.message == 0:
@@ -354,7 +413,12 @@ class Tracker:
             return self._go(task, Resume.RUN, facts)
         task.vforking = seen.status.kind is Kind.VFORK
         told = self.announce(
-            task.tid, seen.message, seen.status.kind, seen.child_tgid, leaving=task.leaving
+            task.tid,
+            seen.message,
+            seen.status.kind,
+            seen.child_tgid,
+            leaving=task.leaving,
+            alive=seen.child_alive,
         )
         mine = self._go(task, Resume.RUN, (*facts, *told.facts))
         return Decision(mine.resume, mine.facts, told.others)

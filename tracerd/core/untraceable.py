@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tracerd import errors
 from tracerd.core import procfs
 
@@ -9,11 +11,17 @@ DEAD = frozenset("ZX")
 INIT = 1
 
 
+def is_dead(tid: int) -> bool:
+    """Whether a task has ended and is not reaped yet."""
+    stat = procfs.stat(tid)
+    return stat is None or stat.state in DEAD
+
+
 def refuse(pid: int, *, trace_init: bool = False) -> None:
     """Raise if a process is none that can be traced.
 
     Raises NoSuchProcess, ZombieProcess, ExitingProcess, KernelThread, InitProcess (unless
-    trace_init).
+    trace_init), PermissionDenied for a process that traces us: neither could be killed then.
     """
     stat = procfs.stat(pid)
     if stat is None:
@@ -29,3 +37,8 @@ def refuse(pid: int, *, trace_init: bool = False) -> None:
             raise errors.ExitingProcess(pid)
     if pid == INIT and not trace_init:
         raise errors.InitProcess(pid)
+    for tid in procfs.tasks(os.getpid()) or ():
+        ours = procfs.status(tid)
+        tracer = procfs.status(ours.tracer) if ours and ours.tracer else None
+        if tracer is not None and tracer.tgid == pid:
+            raise errors.PermissionDenied(pid, "it traces this daemon")

@@ -56,6 +56,8 @@ MAKERS = frozenset({Kind.FORK, Kind.VFORK, Kind.CLONE})
 
 SYSGOOD = signal.SIGTRAP | 0x80
 STOPPING_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+STOPPING_MASK = sum(1 << (signo - 1) for signo in STOPPING_SIGNALS)
+"""As in /proc/PID/status."""
 
 EVENT_STOP = 128
 EVENTS: dict[int, Kind] = {

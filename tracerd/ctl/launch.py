@@ -165,8 +165,10 @@ def own_environment() -> dict[bytes, bytes]:
             given = file.read()
     except OSError:
         return environment
-    if not any(entry.startswith(b"LC_CTYPE=") for entry in given.split(b"\0")):
-        environment.pop(b"LC_CTYPE", None)
+    environment.pop(b"LC_CTYPE", None)
+    for entry in given.split(b"\0"):
+        if entry.startswith(b"LC_CTYPE="):
+            environment[b"LC_CTYPE"] = entry.partition(b"=")[2]
     return environment
 
 

@@ -59,14 +59,19 @@ class PrivateDaemon:
     def _wait(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
         pause = 0.001
-        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+        while not self._ended():
             if time.monotonic() > deadline:
                 # The kernel lets its tracees go, unharmed.
                 os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                return
+                deadline = float("inf")
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+
+    def _ended(self) -> bool:
+        try:
+            return os.waitpid(self.pid, os.WNOHANG) != (0, 0)
+        except ChildProcessError:  # whoever started us has SIGCHLD ignored: the kernel reaped it
+            return True
 
 
 def _start(path: str) -> tuple[int, int]:

@@ -91,8 +91,8 @@ class Target:
 def check_attach(peer: Peer, pid: int, *, trace_init: bool = False) -> Target:
     """Judge an attach by `peer` to `pid`.
 
-    Raises NoSuchProcess, OwnDaemon, InvalidParameter (a thread that is no process), OwnClient,
-    what untraceable.refuse raises, or PermissionDenied, in this order.
+    Raises NoSuchProcess, OwnDaemon, InvalidParameter (a thread that is no process), what
+    untraceable.refuse raises, OwnClient or PermissionDenied, in this order.
     """
     stat = procfs.stat(pid) if pid > 0 else None
     status = _status(pid) if stat else {}
@@ -103,9 +103,9 @@ def check_attach(peer: Peer, pid: int, *, trace_init: bool = False) -> Target:
         raise errors.OwnDaemon(pid)
     if tgid != pid:
         raise errors.InvalidParameter("pid", f"{pid} is a thread of process {tgid}")
-    if pid in _with_ancestors(peer.pid):
-        raise errors.OwnClient(pid)
     untraceable.refuse(pid, trace_init=trace_init)
+    if pid != untraceable.INIT and pid in _with_ancestors(peer.pid):
+        raise errors.OwnClient(pid)
     if reason := _refusal(peer, pid, status):
         raise errors.PermissionDenied(pid, reason)
     return Target(pid, stat.start)

@@ -74,7 +74,7 @@ def _open_sockets(settings: Settings) -> list[Listening]:
 
 def _run(settings: Settings, listening: list[Listening]) -> int:
     # Late: it takes a while, and --help or a daemon that is running already need none of it.
-    from tracerd.core.syscalls import CATALOGUE, TABLE  # noqa: PLC0415
+    from tracerd.core.syscalls import CATALOGUE, LISTED  # noqa: PLC0415
     from tracerd.core.tracer import Tracer  # noqa: PLC0415
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -89,7 +89,7 @@ def _run(settings: Settings, listening: list[Listening]) -> int:
     try:
         return trio.run(
             daemon.run,
-            Core(Tracer, CATALOGUE, tuple(TABLE.values())),
+            Core(Tracer, CATALOGUE, LISTED),
             watchdog_s,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )

@@ -79,6 +79,9 @@ class Tracing:
                 abandon_on_cancel=True,
                 limiter=trio.CapacityLimiter(1),
             )
+        except errors.TracerdError as error:
+            self.failure = error
+            log.error("no tracing here", reason=str(error))  # noqa: TRY400  the text says it all
         except Exception as error:  # noqa: BLE001  logged here, judged by the daemon
             self.failure = error
             log.fault("the tracer failed", error)

@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracerd.core.decode import fcntl, ioctl, prctl
-from tracerd.core.syscalls import ROWS, by_name, decode_args, decode_ret, plan_for
+from tracerd.core.syscalls import I386_ROWS, ROWS, by_name, decode_args, decode_ret, plan_for
 from tracerd.core.syscalls.model import (
     Cut,
     Fault,
     Message,
     OpenedFile,
     Pair,
+    Part,
     Strings,
     Words,
 )
@@ -58,9 +59,15 @@ one = st.one_of(
 )
 captured = st.one_of(one, st.builds(Pair, one, one))
 COMMANDS = [
-    (name, command)
-    for name, known in (("fcntl", fcntl), ("ioctl", ioctl), ("prctl", prctl))
-    for command in known.ARGUMENTS
+    (abi, name, command)
+    for abi, name, known in (
+        ("x86_64", "fcntl", fcntl.ARGUMENTS),
+        ("x86_64", "ioctl", ioctl.ARGUMENTS),
+        ("x86_64", "prctl", prctl.ARGUMENTS),
+        ("i386", "fcntl", fcntl.ARGUMENTS_I386),
+        ("i386", "ioctl", ioctl.ARGUMENTS_I386),
+    )
+    for command in known
 ]
 """Calls whose argument is what a command says, which chance would never hit."""
 calls = st.builds(
@@ -88,11 +95,29 @@ def test_any_call_of_any_row_gives_json(data):
         json.loads(encoded)
 
 
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.data())
+def test_any_call_of_any_i386_row_gives_json(data):
+    call, value = data.draw(calls), data.draw(captured)
+    for row in I386_ROWS:
+        # A call that stands for others is met as each of them, and as itself.
+        for which, part in {None: row, **row.parts}.items():
+            plan, whole = plan_for(part), plan_for(row)
+            enter, exit_ = (value,) * len(plan.enter), (value,) * len(plan.exit)
+            if which is not None:
+                words = (*call.args, 0)[: len(part.args)]
+                enter, exit_ = (Part(which, words, enter),), (Part(which, words, exit_),)
+                assert (len(whole.enter), len(whole.exit)) == (1, 1)
+            args = decode_args(row, call, enter, exit_)
+            assert list(args) == [arg.name for arg in part.args if arg.name in args]
+            msgspec.json.encode([args, decode_ret(part, call.ret)])
+
+
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(word=words64, before=one, after=one)
 def test_any_command_gives_json(word, before, after):
-    for name, command in COMMANDS:
-        row = by_name(name)
+    for abi, name, command in COMMANDS:
+        row = by_name(name, abi)
         plan = plan_for(row)
         at = 0 if name == "prctl" else 1
         args = tuple(command if place == at else word for place in range(6))
@@ -126,6 +151,25 @@ def test_pointers_that_were_not_followed_say_where_they_point(value):
             if (arg.enter or arg.exit) and (row.name, arg.name) not in DEPENDING:
                 assert args[arg.name] == {"ptr": hex(ADDRESS)}, (row.name, arg.name)
                 assert nothing[arg.name] is None, (row.name, arg.name)
+
+
+NARROW_ADDRESS = 0xFFFF_1000
+
+
+@pytest.mark.parametrize("value", [Fault(NARROW_ADDRESS), None], ids=["fault", "not captured"])
+def test_pointers_of_i386_that_were_not_followed_say_where_they_point(value):
+    for row in I386_ROWS:
+        plan = plan_for(row)
+        # Whatever is above 32 bits is chance.
+        words = Words((NARROW_ADDRESS | 1 << 40,) * 6, 0, failed=False, returned=True)
+        enter, exit_ = (value,) * len(plan.enter), (value,) * len(plan.exit)
+        args = decode_args(row, words, enter, exit_)
+        for arg in row.args:
+            depends = (row.name.removesuffix("64"), arg.name) in DEPENDING
+            if (arg.enter or arg.exit) and not depends:
+                assert args[arg.name] == {"ptr": hex(NARROW_ADDRESS)}, (row.name, arg.name)
+            if arg.kind == "ptr" and arg.name in args:
+                assert args[arg.name] == hex(NARROW_ADDRESS), (row.name, arg.name)
 
 
 def decoded(name, *args, enter=None, exit_=None, ret=0, failed=False):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracerd.core.syscalls import CATALOGUE, CLASSES, ROWS, TABLE, by_name
+from tracerd.core.syscalls import CATALOGUE, CLASSES, I386_ROWS, ROWS, TABLE, by_name
 from tracerd.core.syscalls.kinds import KINDS
 from tracerd.core.syscalls.model import How
 from tracerd.protocol.events import LEVELS, OPS
@@ -170,7 +170,8 @@ def check_row(row):
 
 
 def test_every_kind_is_explained():
-    kinds = {arg.kind for row in ROWS for arg in row.args} | {row.ret for row in ROWS}
+    rows = (*ROWS, *I386_ROWS)
+    kinds = {arg.kind for row in rows for arg in row.args} | {row.ret for row in rows}
     assert kinds == set(KINDS)
 
 
@@ -188,7 +189,7 @@ def test_limits_that_a_pump_replaces_are_those_of_contents():
 
 
 def test_catalogue():
-    assert CATALOGUE.names == {row.name for row in ROWS}
+    assert CATALOGUE.names == {row.name for row in (*ROWS, *I386_ROWS)}
     assert CATALOGUE.classes is CLASSES
     assert list(CATALOGUE.files) == list(LEVELS)
     assert CATALOGUE.files["path"] < CATALOGUE.files["fd"] < CATALOGUE.files["io"]

@@ -1,10 +1,6 @@
-"""The state machine of tracees, fed by hand and by hypothesis; no kernel needed."""
+"""The state machine of tracees, fed by hand; no kernel needed."""
 
 import signal
-
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tracerd.core.tracker import (
     FORGET_AFTER,
@@ -20,7 +16,6 @@ from tracerd.core.tracker import (
     Resume,
     Signalled,
     Started,
-    State,
     Tracker,
 )
 from tracerd.core.wait_status import Kind, WaitStatus
@@ -176,141 +171,3 @@ def test_an_unknown_stop_is_an_anomaly_and_goes_on():
     decision = running().feed(Observation(10, WaitStatus(Kind.UNKNOWN, 0x63057F)))
     assert decision.resume is Resume.RUN
     assert isinstance(decision.facts[0], Anomaly)
-
-
-class KernelHistories(RuleBasedStateMachine):
-    """Legal histories of tasks, statuses arriving in any order that the kernel allows.
-
-    The model knows which tasks exist, which are stopped and waiting for us, and what is queued;
-    the tracker must resume each stop exactly once and keep nothing at the end.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.tracker = Tracker()
-        self.tracker.seized(1, 1)
-        self.next = 2
-        self.tgid = {1: 1}
-        self.unborn = {}  # child -> maker: the maker's event is not delivered yet
-        self.never_stopped = {1}
-        self.stopped = set()
-        self.told = {1}
-        self.ended = set()
-        self.left = set()
-
-    def deliver(self, tid, status, message=0, child_tgid=0):
-        decision = self.tracker.feed(Observation(tid, status, message, child_tgid))
-        self.apply(tid, decision.resume)
-        for other, resume in decision.others:
-            assert other in self.stopped
-            self.apply(other, resume)
-        for fact in decision.facts:
-            if isinstance(fact, Made):
-                assert fact.child not in self.told
-                self.told.add(fact.child)
-            elif isinstance(fact, Ended):
-                assert fact.tid in self.told
-                assert fact.tid not in self.ended
-                self.ended.add(fact.tid)
-            elif isinstance(fact, Left):
-                self.left.add(fact.tid)
-            else:
-                assert not isinstance(fact, Anomaly)
-
-    def apply(self, tid, resume):
-        if resume in (Resume.RUN, Resume.INJECT, Resume.DETACH, Resume.DETACH_INJECT):
-            self.stopped.discard(tid)
-        elif resume in (Resume.HOLD, Resume.LISTEN):
-            self.stopped.add(tid)
-
-    def alive(self):
-        return [t for t in self.tgid if t not in self.ended and t not in self.left]
-
-    def free(self):
-        """Tasks that can stop: alive, running, and begun."""
-        return [t for t in self.alive() if t not in self.stopped and t not in self.never_stopped]
-
-    @rule()
-    def attach(self):
-        tid, self.next = self.next, self.next + 1
-        self.tgid[tid] = tid
-        self.told.add(tid)
-        self.never_stopped.add(tid)
-        self.tracker.seized(tid, tid)
-
-    @precondition(lambda self: any(t in self.told for t in self.never_stopped))
-    @rule(data=st.data())
-    def first_stop(self, data):
-        tid = data.draw(st.sampled_from(sorted(self.never_stopped)))
-        self.never_stopped.discard(tid)
-        self.deliver(tid, INTERRUPT)
-
-    @precondition(lambda self: bool(self.unborn))
-    @rule(data=st.data())
-    def first_stop_of_an_untold_child(self, data):
-        tid = data.draw(st.sampled_from(sorted(self.unborn)))
-        if tid in self.never_stopped:
-            self.never_stopped.discard(tid)
-            self.deliver(tid, INTERRUPT)
-
-    @precondition(lambda self: bool(self.free()))
-    @rule(data=st.data(), thread=st.booleans())
-    def clone(self, data, thread):
-        """The kernel makes the child; the maker's event is delivered later."""
-        maker = data.draw(st.sampled_from(self.free()))
-        if maker in self.unborn.values():
-            return
-        child, self.next = self.next, self.next + 1
-        self.tgid[child] = self.tgid[maker] if thread else child
-        self.unborn[child] = maker
-        self.never_stopped.add(child)
-
-    @precondition(lambda self: bool(self.unborn))
-    @rule(data=st.data())
-    def clone_event(self, data):
-        child = data.draw(st.sampled_from(sorted(self.unborn)))
-        maker = self.unborn.pop(child)
-        kind = Kind.CLONE if self.tgid[child] != child else Kind.FORK
-        self.deliver(maker, WaitStatus(kind), child, self.tgid[child])
-
-    @precondition(lambda self: bool(self.free()))
-    @rule(data=st.data(), signo=st.integers(1, 31))
-    def signal(self, data, signo):
-        tid = data.draw(st.sampled_from(self.free()))
-        if tid not in self.unborn.values() and tid not in self.unborn:
-            self.deliver(tid, WaitStatus(Kind.SIGNAL, signo))
-
-    @precondition(lambda self: bool(self.free()))
-    @rule(data=st.data())
-    def end(self, data):
-        tid = data.draw(st.sampled_from(self.free()))
-        makes = tid in self.unborn.values() or tid in self.unborn
-        leads = any(g == tid and t != tid and t in self.alive() for t, g in self.tgid.items())
-        if not makes and not leads:
-            self.deliver(tid, EXITED)
-
-    @precondition(lambda self: bool(self.free()))
-    @rule(data=st.data())
-    def leave(self, data):
-        tid = data.draw(st.sampled_from(self.free()))
-        if tid in self.tracker.tasks:
-            self.tracker.leave(tid)
-
-    @invariant()
-    def a_parked_task_waits_for_an_event_that_is_still_to_come(self):
-        for tid in self.tracker.parked():
-            assert tid in self.unborn
-
-    @invariant()
-    def the_table_holds_exactly_what_is_alive(self):
-        assert set(self.tracker.tasks) <= set(self.tgid)
-        assert not set(self.tracker.tasks) & (self.ended | self.left)
-
-    @invariant()
-    def only_parked_tasks_stay_stopped(self):
-        for tid in self.stopped:
-            assert self.tracker.tasks[tid].state is State.PARKED
-
-
-KernelHistories.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestKernelHistories = KernelHistories.TestCase

@@ -15,6 +15,7 @@ from tracerd.core.decode.names.descriptors import (
     SEEK,
 )
 from tracerd.core.decode.names.files import OPEN
+from tracerd.core.decode.sets import ValueSet
 from tracerd.core.decode.signals import signal
 from tracerd.core.decode.stages import answered, filled, given
 from tracerd.core.decode.structs import record
@@ -94,3 +95,20 @@ _BY_COMMAND: Final[dict[str, Decode]] = {
 }
 ARGUMENTS: Final = {FCNTL.values[name]: decode for name, decode in _BY_COMMAND.items()}
 """Command -> decoder.  Those that look at memory take a Pair."""
+
+FCNTL_I386: Final = ValueSet(FCNTL.values, {"F_GETLK64": 12, "F_SETLK64": 13, "F_SETLKW64": 14})
+
+
+def _locks(layout: str, get: str, *others: str) -> dict[int, Decode]:
+    passed = record(layout, _lock)
+    known = {get: answered(passed, record(layout, _lock_found))}
+    known |= dict.fromkeys(others, given(passed))
+    return {FCNTL_I386.values[name]: decode for name, decode in known.items()}
+
+
+ARGUMENTS_I386: Final = {
+    **ARGUMENTS,
+    **_locks("<hhiii", "F_GETLK", "F_SETLK", "F_SETLKW"),
+    **_locks("<hhqqi", "F_GETLK64", "F_SETLK64", "F_SETLKW64"),
+    **_locks("<hhqqi", "F_OFD_GETLK", "F_OFD_SETLK", "F_OFD_SETLKW", "F_CANCELLK"),
+}

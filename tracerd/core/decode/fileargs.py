@@ -147,3 +147,9 @@ def _hex(value: int) -> str:
 
 
 ids: Final = array("<Q", _hex)
+
+mq_attr32: Final = record("<iiii16x", _mq_attr)
+MQ_ATTR32_SIZE: Final = 32
+old_ids: Final = array("<H", _same)
+"""Users and groups as they were when there were fewer than 65,536."""
+ids32: Final = array("<I", _hex)

@@ -157,3 +157,28 @@ _BY_NAME: Final[dict[str, Decode]] = {
 }
 ARGUMENTS: Final = {IOCTL.values[name]: decode for name, decode in _BY_NAME.items()}
 """Request -> decoder.  Those that look at memory take a Pair."""
+
+# Requests with the size of a long in their number have other numbers on i386.
+_OF_LONGS: Final = {
+    "FS_IOC_GETFLAGS": 0x80046601,
+    "FS_IOC_SETFLAGS": 0x40046602,
+    "FS_IOC_GETVERSION": 0x80047601,
+    "FS_IOC_SETVERSION": 0x40047602,
+}
+_LONG_ELSEWHERE: Final = frozenset({"BLKBSZGET", "BLKBSZSET", "BLKGETSIZE64", *_OF_LONGS})
+_OTHER: Final = frozenset(IOCTL.values[name] for name in ("BLKGETSIZE", *_LONG_ELSEWHERE))
+NAMES_I386: Final = {
+    **{number: name for number, name in IOCTL.names.items() if name not in _LONG_ELSEWHERE},
+    **{number: name for name, number in _OF_LONGS.items()},
+}
+ARGUMENTS_I386: Final = {
+    **{request: decode for request, decode in ARGUMENTS.items() if request not in _OTHER},
+    **{number: _BY_NAME[name] for name, number in _OF_LONGS.items()},
+    IOCTL.values["BLKGETSIZE"]: filled(_uint),
+}
+
+
+def request_i386(word: int, _captured: Captured, _call: Words) -> str:
+    """Decode an ioctl request of an i386 program."""
+    number = word & 0xFFFF_FFFF
+    return NAMES_I386.get(number) or f"{number:#x}"

@@ -12,7 +12,8 @@ from tracerd.core.decode.words import address
 from tracerd.core.syscalls.model import Captured, Decode, Message, Words
 
 SOL_SOCKET: Final = 1
-_CMSGHDR: Final = struct.Struct("<Qii")
+_CMSGHDR: Final = {8: struct.Struct("<Qii"), 4: struct.Struct("<Iii")}
+"""struct cmsghdr, by the size of a pointer; the next one begins at a multiple of that."""
 _CREDENTIALS: Final = struct.Struct("<iII")
 
 
@@ -31,15 +32,16 @@ def _socket_control(number: int, data: bytes) -> dict[str, Any] | None:
     return None
 
 
-def control(data: bytes) -> list[dict[str, Any]]:
+def control(data: bytes, width: int = 8) -> list[dict[str, Any]]:
     """Return the control messages of a msghdr; the last says truncated if it is not all."""
+    head = _CMSGHDR[width]
     found: list[dict[str, Any]] = []
     at = 0
-    while at + _CMSGHDR.size <= len(data):
-        length, level, number = _CMSGHDR.unpack_from(data, at)
-        if length < _CMSGHDR.size:
+    while at + head.size <= len(data):
+        length, level, number = head.unpack_from(data, at)
+        if length < head.size:
             break
-        payload = data[at + _CMSGHDR.size : at + length]
+        payload = data[at + head.size : at + length]
         own = level == SOL_SOCKET
         known = _socket_control(number, payload) if own else None
         item = {
@@ -50,7 +52,7 @@ def control(data: bytes) -> list[dict[str, Any]]:
         if at + length > len(data):
             item["truncated"] = True
         found.append(item)
-        at += (length + 7) & ~7
+        at += (length + width - 1) & -width
     return found
 
 
@@ -62,7 +64,7 @@ def _message(message: Message) -> dict[str, Any]:
         "controllen": message.controllen,
     }
     if message.control:
-        shown["control"] = control(message.control)
+        shown["control"] = control(message.control, message.width)
     shown["flags"] = MSG.render(message.flags & 0xFFFF_FFFF)
     return shown
 

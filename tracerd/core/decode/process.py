@@ -121,6 +121,8 @@ def _rusage(utime: int, utime_us: int, stime: int, stime_us: int, *rest: int) ->
 
 
 rusage: Final = record(RUSAGE, _rusage)
+rusage32: Final = record("<18i", _rusage)
+RUSAGE32_SIZE: Final = 72
 
 
 def _limit(value: int) -> int | str:
@@ -133,6 +135,20 @@ def _rlimit(cur: int, maximum: int) -> dict[str, int | str]:
 
 rlimit: Final = record("<QQ", _rlimit)
 
+
+def _rlimit_up_to(infinity: int) -> Decode:
+    """Return the decoder of limits of 32 bits, of which one value means none."""
+
+    def build(cur: int, maximum: int) -> dict[str, int | str]:
+        return _rlimit(*(RLIM_INFINITY if each == infinity else each for each in (cur, maximum)))
+
+    return record("<II", build)
+
+
+rlimit32: Final = _rlimit_up_to(0xFFFF_FFFF)
+old_rlimit32: Final = _rlimit_up_to(0x7FFF_FFFF)
+RLIMIT32_SIZE: Final = 8
+
 _UTSNAME_FIELDS: Final = ("sysname", "nodename", "release", "version", "machine", "domainname")
 
 
@@ -142,6 +158,17 @@ def _utsname(*fields: bytes) -> dict[str, str]:
 
 
 utsname: Final = record(UTSNAME, _utsname)
+
+
+def _old_utsname(*fields: bytes) -> dict[str, str]:
+    texts = [shown(each.split(b"\0", 1)[0]) for each in fields]
+    return dict(zip(_UTSNAME_FIELDS, texts, strict=False))
+
+
+old_utsname: Final = record("<65s65s65s65s65s", _old_utsname)
+OLD_UTSNAME_SIZE: Final = 325
+oldest_utsname: Final = record("<9s9s9s9s9s", _old_utsname)
+OLDEST_UTSNAME_SIZE: Final = 45
 
 
 def _sigaction(handler: int, flags: int, restorer: int, mask: int) -> dict[str, Any]:
@@ -154,6 +181,16 @@ def _sigaction(handler: int, flags: int, restorer: int, mask: int) -> dict[str, 
 
 
 sigaction: Final = record(SIGACTION, _sigaction)
+sigaction32: Final = record("<IIIQ", _sigaction)
+SIGACTION32_SIZE: Final = 20
+
+
+def _old_sigaction(handler: int, mask: int, flags: int, restorer: int) -> dict[str, Any]:
+    return _sigaction(handler, flags, restorer, mask)
+
+
+old_sigaction32: Final = record("<IIII", _old_sigaction)
+OLD_SIGACTION32_SIZE: Final = 16
 
 
 def exit_status(word: int, _captured: Captured, _call: Words) -> int:
@@ -232,3 +269,7 @@ SECCOMP_ARGUMENTS: Final[dict[int, Decode]] = {
     SECCOMP.values["SECCOMP_GET_ACTION_AVAIL"]: record("<I", _action),
 }
 """Operation of seccomp -> decoder of its argument."""
+SECCOMP_ARGUMENTS_I386: Final[dict[int, Decode]] = {
+    **SECCOMP_ARGUMENTS,
+    SECCOMP.values["SECCOMP_SET_MODE_FILTER"]: record("<H2xI", _fprog),
+}

@@ -184,3 +184,17 @@ SIGEVENT_SIZE: Final = 20
 def sigmask_at(word: int, captured: Captured, call: Words) -> Any:
     """Decode a pointer to a pointer to a set of signals: the set; null if there is none."""
     return None if captured == b"" else sigset(word, captured, call)
+
+
+# The same of 32-bit programs.
+
+siginfo32: Final = record("<iiiiii104x", _siginfo)
+sigevent32: Final = record("<Iiii", _sigevent)
+SIGEVENT32_SIZE: Final = 16
+old_sigset: Final = record("<I", signals_of)
+OLD_SIGSET_SIZE: Final = 4
+
+
+def mask(word: int, _captured: Captured, _call: Words) -> Any:
+    """Decode a set of the first 32 signals that is passed as a word."""
+    return signals_of(word & 0xFFFF_FFFF)

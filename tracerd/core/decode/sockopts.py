@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tracerd.core.decode.errnos import errno_name
 from tracerd.core.decode.names.network import FAMILY, LEVEL, SOCKET_TYPE
 from tracerd.core.decode.names.sockopts import OPTIONS
 from tracerd.core.decode.structs import record
-from tracerd.core.decode.times import timeval
+from tracerd.core.decode.times import timeval, timeval32
 from tracerd.core.decode.words import address, signed32
 from tracerd.core.syscalls.model import Captured, Cut, Decode, Words
 from tracerd.protocol.text import shown
@@ -93,17 +93,28 @@ _BY_NAME: Final[dict[tuple[str, str], Decode]] = {
     ("SOL_TCP", "TCP_CONGESTION"): _text,
     ("SOL_TCP", "TCP_ULP"): _text,
 }
-_VALUES: Final = {
+SOL_SOCKET: Final = LEVEL.values["SOL_SOCKET"]
+VALUES: Final = {
     (LEVEL.values[level], OPTIONS[LEVEL.values[level]].values[name]): decode
     for (level, name), decode in _BY_NAME.items()
 }
+_TIMEOUTS: Final = ("SO_RCVTIMEO", "SO_SNDTIMEO")
+VALUES_I386: Final = {
+    **VALUES,
+    **{
+        (SOL_SOCKET, OPTIONS[SOL_SOCKET].values[name]): _fallback(timeval32, 8)
+        for name in _TIMEOUTS
+    },
+}
 
 
-def option_value(level: int, name: int) -> Decode:
+def option_value(
+    level: int, name: int, values: Mapping[tuple[int, int], Decode] = VALUES
+) -> Decode:
     """Return the decoder of an option's value; arguments `level` and `name` say which it is."""
 
     def decode(word: int, captured: Captured, call: Words) -> Any:
         key = signed32(call.args[level]), signed32(call.args[name])
-        return _VALUES.get(key, _plain)(word, captured, call)
+        return values.get(key, _plain)(word, captured, call)
 
     return decode

@@ -5,7 +5,7 @@ Of a call that has not returned, or failed, a decoder sees only what was there b
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tracerd.core.decode.words import address
 from tracerd.core.syscalls.model import Captured, Decode, Pair, Words
@@ -40,10 +40,18 @@ def answered(question: Decode, answer: Decode) -> Decode:
     return decode_either
 
 
-def offset(word: int, captured: Captured, _call: Words) -> Any:
-    """Decode a pointer to a file offset: `[before]`, or `[before, after]`."""
-    both = (captured.before, captured.after) if isinstance(captured, Pair) else (captured,)
-    read = [data for data in both if type(data) is bytes and len(data) >= 8]
-    if len(read) < len(both):
-        return address(word)
-    return [int.from_bytes(data[:8], "little", signed=True) for data in read]
+def _offset(size: int) -> Decode:
+    """Return the decoder of a pointer to a file offset: `[before]`, or `[before, after]`."""
+
+    def decode(word: int, captured: Captured, _call: Words) -> Any:
+        both = (captured.before, captured.after) if isinstance(captured, Pair) else (captured,)
+        read = [data for data in both if type(data) is bytes and len(data) >= size]
+        if len(read) < len(both):
+            return address(word)
+        return [int.from_bytes(data[:size], "little", signed=True) for data in read]
+
+    return decode
+
+
+offset: Final = _offset(8)
+offset32: Final = _offset(4)

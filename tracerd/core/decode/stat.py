@@ -134,3 +134,38 @@ def _statfs(
 
 
 statfs: Final = record(STATFS_LAYOUT, _statfs)
+
+# The same of i386: struct stat64, the stat that has no room for large files, the first one.
+
+STAT64_I386: Final = "<Q8xIIIIQ4xqIqiIiIiIQ"
+STAT_I386: Final = "<IIHHHHIIIIiIiIiI8x"
+OLDSTAT_I386: Final = "<HHHHHHH2xIiii"
+STATFS_I386: Final = "<IIIIIIIiiIII16x"
+STATFS64_I386: Final = "<IIQQQQQiiIII16x"
+
+
+def _stat64_i386(
+    dev: int, mode: int, nlink: int, uid: int, gid: int, rdev: int, size: int, *rest: int
+) -> dict[str, Any]:
+    blksize, blocks, *times, ino = rest
+    return _stat(dev, ino, nlink, mode, uid, gid, rdev, size, blksize, blocks, *times)
+
+
+def _stat_i386(
+    dev: int, ino: int, mode: int, nlink: int, uid: int, gid: int, rdev: int, *rest: int
+) -> dict[str, Any]:
+    return _stat(dev, ino, nlink, mode, uid, gid, rdev, *rest)
+
+
+def _oldstat_i386(*fields: int) -> dict[str, Any]:
+    *head, size, atime, mtime, ctime = fields
+    found = _stat_i386(*head, size, 0, 0, atime, 0, mtime, 0, ctime, 0)
+    del found["blksize"], found["blocks"]  # it has none
+    return found
+
+
+stat64_i386: Final = record(STAT64_I386, _stat64_i386)
+stat_i386: Final = record(STAT_I386, _stat_i386)
+oldstat_i386: Final = record(OLDSTAT_I386, _oldstat_i386)
+statfs_i386: Final = record(STATFS_I386, _statfs)
+statfs64_i386: Final = record(STATFS64_I386, _statfs)

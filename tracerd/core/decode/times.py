@@ -60,3 +60,23 @@ timevals: Final = record(TWO, _timevals)
 itimerspec: Final = record(TWO, _itimerspec)
 itimerval: Final = record(TWO, _itimerval)
 utimbuf: Final = record(TIMESPEC, _utimbuf)
+
+# The same as 32-bit programs lay them out.
+
+_SHORT: Final = "<ii"
+_SHORT_TWO: Final = "<iiii"
+timespec32: Final = record(_SHORT, timespec_of)
+timeval32: Final = record(_SHORT, timeval_of)
+file_times32: Final = record(_SHORT_TWO, _file_times)
+timevals32: Final = record(_SHORT_TWO, _timevals)
+itimerspec32: Final = record(_SHORT_TWO, _itimerspec)
+itimerval32: Final = record(_SHORT_TWO, _itimerval)
+utimbuf32: Final = record(_SHORT, _utimbuf)
+
+# With seconds of 64 bits, and after the nanoseconds four bytes that may hold chance.
+
+_LONG: Final = "<qI4x"
+_LONG_TWO: Final = "<qI4xqI4x"
+timespec64: Final = record(_LONG, timespec_of)
+file_times64: Final = record(_LONG_TWO, _file_times)
+itimerspec64: Final = record(_LONG_TWO, _itimerspec)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Any, Final
 
-from tracerd.core.syscalls.model import Captured, Words
+from tracerd.core.syscalls.model import Captured, Decode, Words
 
 AT_FDCWD: Final = -100
 _LOW: Final = 0xFFFF_FFFF
@@ -65,6 +65,12 @@ def user_id(word: int, _captured: Captured, _call: Words) -> int:
     return -1 if number == _LOW else number
 
 
+def old_id(word: int, _captured: Captured, _call: Words) -> int:
+    """Decode a user or group of 16 bits; -1 for the one that means "as it is"."""
+    number = word & 0xFFFF
+    return -1 if number == 0xFFFF else number
+
+
 def mode(word: int, _captured: Captured, _call: Words) -> str:
     """Decode a umode_t: 16 bits, in octal with a leading 0 (`0644`)."""
     return f"0{word & 0xFFFF:03o}"
@@ -100,3 +106,13 @@ ABSENT: Final = Absent.ABSENT
 def nothing(_word: int, _captured: Captured, _call: Words) -> Absent:
     """Decode an argument that the kernel ignores in this call."""
     return ABSENT
+
+
+def joined(high: int, decode: Decode) -> Decode:
+    """Return a decoder of 64 bits of which argument `high` is the upper half."""
+
+    def decode_both(word: int, captured: Captured, call: Words) -> Any:
+        whole = word & _LOW | (call.args[high] & _LOW) << 32
+        return decode(whole, captured, call)
+
+    return decode_both

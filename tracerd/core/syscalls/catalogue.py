@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from tracerd.core.syscalls.table import TABLE
+from tracerd.core.syscalls.i386 import I386_ROWS
+from tracerd.core.syscalls.table import ROWS
 from tracerd.protocol.catalogue import Catalogue
 from tracerd.protocol.events import LEVELS
 
-_ROWS: Final = TABLE.values()
+_ROWS: Final = (*ROWS, *I386_ROWS)
 
 _STAT: Final = {
-    "stat": "stat",
-    "lstat": "lstat",
-    "fstat": "fstat newfstatat statx",
-    "%stat": "stat lstat fstat newfstatat statx",
-    "statfs": "statfs",
-    "fstatfs": "fstatfs",
-    "%statfs": "statfs fstatfs ustat",
+    "stat": "stat stat64 oldstat",
+    "lstat": "lstat lstat64 oldlstat",
+    "fstat": "fstat newfstatat statx fstat64 fstatat64 oldfstat",
+    "%stat": "stat lstat fstat newfstatat statx "
+    "stat64 lstat64 fstat64 fstatat64 oldstat oldlstat oldfstat",
+    "statfs": "statfs statfs64",
+    "fstatfs": "fstatfs fstatfs64",
+    "%statfs": "statfs fstatfs ustat statfs64 fstatfs64",
 }
 """strace's finer classes: `%stat` is what C programs of old call so, `%%stat` all of its kind."""
 

@@ -24,10 +24,6 @@ def by_command(
 fcntl_arg: Final = by_command("arg", "cmd", fcntl.ARGUMENTS, ptr, fcntl.FLOCK_SIZE)
 ioctl_cmd: Final = Draft("cmd", "enum", ioctl.request)
 ioctl_arg: Final = by_command("arg", "cmd", ioctl.ARGUMENTS, word, ioctl.LARGEST)
-seccomp_arg: Final = replace(
-    records.struct_in("uargs", "any", words.ptr, process.SECCOMP_SIZE),
-    bind=lambda at: depending.by_command(at["op"], process.SECCOMP_ARGUMENTS, words.ptr),
-)
 landlock_rule: Final = replace(
     records.struct_in("rule_attr", "any", words.ptr, landlock.RULE_SIZE),
     bind=lambda at: depending.by_command(at["rule_type"], landlock.RULES, words.ptr),
@@ -40,6 +36,17 @@ fsconfig_value: Final = Draft(
     enter=Want(How.CSTRING, 256),
     bind=lambda at: depending.fsconfig_value(at["cmd"]),
 )
+
+
+def seccomp_with(known: Mapping[int, Decode]) -> Draft:
+    """Return what argument `op` says: where it is known, a pointer to a structure."""
+    return replace(
+        records.struct_in("uargs", "any", words.ptr, process.SECCOMP_SIZE),
+        bind=lambda at: depending.by_command(at["op"], known, words.ptr),
+    )
+
+
+seccomp_arg: Final = seccomp_with(process.SECCOMP_ARGUMENTS)
 
 
 def prctl_rest(name: str) -> Draft:

@@ -7,12 +7,13 @@ capture is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from tracerd.core.decode.words import ABSENT
-from tracerd.core.syscalls.model import Captured, Decode, Pair, Syscall, Words
-from tracerd.core.syscalls.plan import REMEMBERED, plan_for
+from tracerd.core.syscalls.model import Captured, Decode, Pair, Part, Syscall, Words
+from tracerd.core.syscalls.plan import REMEMBERED, WIDTHS, plan_for
 
 Step: TypeAlias = tuple[str, Decode, int]
 """(argument's name, its decoder, index of its capture; -1: the None at the end)."""
@@ -31,6 +32,8 @@ class _Steps(NamedTuple):
     pairs: tuple[tuple[int, int], ...]
     enter_size: int
     exit_size: int
+    narrow: bool
+    """Only the low halves of the words count."""
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -48,7 +51,8 @@ def _steps_for(syscall: Syscall) -> _Steps:
             at = behind + len(pairs)
             pairs.append((at_enter, size + at_exit))
         returned.append((arg.name, arg.decode, at))
-    return _Steps(tuple(entered), tuple(returned), tuple(pairs), size, len(plan.exit))
+    narrow = WIDTHS.get(syscall.abi) == 4
+    return _Steps(tuple(entered), tuple(returned), tuple(pairs), size, len(plan.exit), narrow)
 
 
 def decode_args(
@@ -63,6 +67,12 @@ def decode_args(
     Total: never raises.
     """
     steps = _steps_for(syscall)
+    if steps.narrow:
+        words = replace(words, args=tuple([word & _LOW for word in words.args]))
+        part = part_of(syscall, enter, exit_)
+        if part is not None:
+            row, before, after = part
+            return decode_args(row, replace(words, args=before.args), before.captured, after)
     captured: tuple[Captured, ...]
     if len(enter) != steps.enter_size:
         enter = (None,) * steps.enter_size
@@ -82,6 +92,24 @@ def decode_args(
     }
 
 
+def part_of(
+    syscall: Syscall, enter: Sequence[Captured], exit_: Sequence[Captured]
+) -> tuple[Syscall, Part, tuple[Captured, ...]] | None:
+    """Return the call that this one stands for: its row, and what was captured at each stop.
+
+    None if it stands for no other, or it could not be seen for which.
+    """
+    at = plan_for(syscall).part
+    if at < 0 or at >= len(enter):
+        return None
+    before = enter[at]
+    if not isinstance(before, Part):
+        return None
+    after = exit_[at] if at < len(exit_) else None
+    row = syscall.parts[before.which]
+    return row, before, after.captured if isinstance(after, Part) else ()
+
+
 _RETURNED: Final[dict[str, Callable[[int], str | None]]] = {
     "ptr": lambda value: f"{value & _ALL:#x}",
     "word": lambda value: f"{value & _ALL:#x}",
@@ -90,6 +118,7 @@ _RETURNED: Final[dict[str, Callable[[int], str | None]]] = {
 }
 """Kinds of results that are not shown as numbers."""
 _ALL: Final = 0xFFFF_FFFF_FFFF_FFFF
+_LOW: Final = 0xFFFF_FFFF
 
 
 def decode_ret(syscall: Syscall, value: int) -> int | str | None:
@@ -98,4 +127,6 @@ def decode_ret(syscall: Syscall, value: int) -> int | str | None:
     Addresses are hexadecimal strings; None for calls that return nothing.
     """
     show = _RETURNED.get(syscall.ret)
+    if show is not None and WIDTHS.get(syscall.abi) == 4:
+        value &= _LOW
     return value if show is None else show(value)

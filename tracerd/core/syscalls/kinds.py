@@ -28,6 +28,7 @@ KINDS: Final[dict[str, str]] = {
     "flags": "list of names; bits without a name as one last item in hex",
     "enum": "name; a number if it has none",
     "signal": "name; a number if it has none",
+    "none": "not shown: told with another argument (the upper half of 64 bits), or not looked at",
     "any": "what the command in another argument says: number, name, list, structure or address",
     # Text and contents
     "path": "text; {text, truncated} if it was cut",

@@ -6,10 +6,14 @@ from functools import lru_cache
 from typing import Final
 
 from tracerd.core.decode.words import hex_
+from tracerd.core.syscalls.i386 import I386, I386_NAMES
 from tracerd.core.syscalls.model import Arg, Syscall
 from tracerd.core.syscalls.table import NAMES, TABLE
 
+TABLES: Final[dict[str, dict[int, Syscall]]] = {"x86_64": TABLE, "i386": I386}
+"""The tables by ABI.  x32 has none: its calls have numbers that are in no table."""
 _SIX: Final = tuple([Arg(f"arg{n}", "word", hex_) for n in range(6)])
+_NAMES: Final = {"x86_64": NAMES, "i386": I386_NAMES}
 _SIX_INDEX: Final = {arg.name: n for n, arg in enumerate(_SIX)}
 
 
@@ -18,11 +22,9 @@ def lookup(nr: int, abi: str = "x86_64") -> Syscall:
 
     Such a row is named `syscall_0x…`, has six words as arguments, and says known=False.
     """
-    if abi == "x86_64":
-        row = TABLE.get(nr)
-        if row is not None:
-            return row
-    return _unknown(nr, abi)
+    table = TABLES.get(abi)
+    row = None if table is None else table.get(nr)
+    return _unknown(nr, abi) if row is None else row
 
 
 @lru_cache(maxsize=1024)  # a tracee can call any number
@@ -31,6 +33,6 @@ def _unknown(nr: int, abi: str) -> Syscall:
     return Syscall(name, nr, _SIX, abi=abi, known=False, index=_SIX_INDEX)
 
 
-def by_name(name: str) -> Syscall:
+def by_name(name: str, abi: str = "x86_64") -> Syscall:
     """Return the row of a syscall's name.  Raises KeyError."""
-    return NAMES[name]
+    return _NAMES[abi][name]

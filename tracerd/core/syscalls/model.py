@@ -13,7 +13,7 @@ fills in at the exit-stop.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -59,16 +59,28 @@ class How(enum.IntEnum):
     so its limit is never replaced."""
     BYTES_AT = 15
     """`limit` bytes at the address that stands at args[a]; no bytes if that one is NULL."""
+    PART = 16
+    """The call that this one stands for, which word args[a] names (a = -1: there is but one,
+    number 0).  `parts` has, by that word, how many arguments are in memory at args[b], and what
+    to capture of the call whose arguments are the words before args[b] and those; with b = -1
+    its arguments are this call's own.  Nothing if the word is not in `parts`."""
 
 
 class Capture(NamedTuple):
-    """One thing to read at a stop.  See How for the meaning of a, b and c."""
+    """One thing to read at a stop.  See How for the meaning of a, b and c.
+
+    width: bytes of a long and of a pointer in the program's memory, in vectors of strings and of
+    buffers and in struct msghdr; if it is 4, of each argument only the low 32 bits count.  All
+    captures of a plan have the same.  parts: of How.PART only.
+    """
 
     how: How
     a: int
     b: int = -1
     c: int = -1
     limit: int = 0
+    width: int = 8
+    parts: Mapping[int, tuple[int, tuple[Capture, ...]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ class OpenedFile:
 class Message:
     """A msghdr: its address bytes, the lengths, and the first bytes of its payload.
 
-    control: its control messages, at most 256 bytes of them.
+    control: its control messages, at most 256 bytes of them.  width: the capture's.
     """
 
     name: bytes
@@ -117,6 +129,16 @@ class Message:
     controllen: int
     flags: int
     control: bytes = b""
+    width: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The call that another one stands for: which, its arguments, and what was captured of it."""
+
+    which: int
+    args: tuple[int, ...]
+    captured: tuple[Captured, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +149,9 @@ class Pair:
     after: Captured
 
 
-Captured: TypeAlias = bytes | Cut | Fault | Strings | OpenedFile | Message | Pair | bool | None
+Captured: TypeAlias = (
+    bytes | Cut | Fault | Strings | OpenedFile | Message | Pair | Part | bool | None
+)
 """None: nothing to read (a NULL pointer, an absolute path's base, a closed descriptor)."""
 
 
@@ -135,7 +159,8 @@ Captured: TypeAlias = bytes | Cut | Fault | Strings | OpenedFile | Message | Pai
 class Words:
     """A call as the decoder of one argument may see it.
 
-    args: six unsigned 64-bit words.  ret: signed; meaningful if `returned` and not `failed`.
+    args: six unsigned 64-bit words; on i386 of 32 bits, and of a Part as many as it has.
+    ret: signed; meaningful if `returned` and not `failed`.
     """
 
     args: tuple[int, ...]
@@ -184,6 +209,8 @@ class Syscall:
     ipc, …).  level: from which events.LEVELS on the call counts as file access, "" for never.
     ret: wire kind of the result (`int`, `fd`, `ptr`, `pid`, `none` …).
     returns: False for calls that never return on success (exit, exit_group).
+    parts: rows of the calls that this one stands for, as its own arguments say (see How.PART);
+    memory: position of the argument that points to their arguments, -1 if none does.
     """
 
     name: str
@@ -197,3 +224,5 @@ class Syscall:
     known: bool = True
     index: dict[str, int] = field(default_factory=dict, compare=False)
     """Argument name -> position."""
+    parts: Mapping[int, Syscall] = field(default_factory=dict, compare=False)
+    memory: int = -1

@@ -30,8 +30,14 @@ class Plan(NamedTuple):
     links: dict[int, int]
     present: int = -1
     opened: int = -1
+    part: int = -1
+    """Index in both of How.PART."""
+    paths: tuple[int, ...] = ()
+    """Indices in enter of the paths that were passed."""
 
 
+WIDTHS: Final = {"x86_64": 8, "i386": 4}
+"""Bytes of a long and of a pointer."""
 REMEMBERED: Final = 2048
 """Rows whose plan is kept: all of the table, and what numbers a tracee makes up."""
 
@@ -46,17 +52,40 @@ def plan_for(syscall: Syscall) -> Plan:
     base: dict[int, int] = {}
     links: dict[int, int] = {}
     present = -1
+    width = WIDTHS.get(syscall.abi, 8)
     for position, arg in enumerate(syscall.args):
         if arg.kind == "path":
             start = _start(syscall, arg)
-            base[position] = _add(enter, Capture(How.BASE, start, position))
+            base[position] = _add(enter, Capture(How.BASE, start, position, width=width))
             if arg.op == "open":
                 flags = syscall.index.get("flags", -1)
-                present = _add(enter, Capture(How.PRESENT, start, position, flags))
+                opening = Capture(How.PRESENT, start, position, flags, width=width)
+                present = _add(enter, opening)
         elif arg.kind == "fd":
-            links[position] = _add(enter, Capture(How.FD, position))
-    opened = _add(exit_, Capture(How.RET_FD, -1) if syscall.ret == "fd" else None)
-    return Plan(tuple(enter), tuple(exit_), arg_enter, arg_exit, base, links, present, opened)
+            links[position] = _add(enter, Capture(How.FD, position, width=width))
+    returned = Capture(How.RET_FD, -1, width=width) if syscall.ret == "fd" else None
+    opened = _add(exit_, returned)
+    part = -1
+    if syscall.parts:
+        assert not enter
+        assert not exit_
+        part = _add(enter, _part(syscall, entering=True))
+        _add(exit_, _part(syscall, entering=False))
+    paths = tuple([arg_enter[position] for position in base if arg_enter[position] >= 0])
+    return Plan(
+        tuple(enter), tuple(exit_), arg_enter, arg_exit, base, links, present, opened, part, paths
+    )
+
+
+def _part(syscall: Syscall, *, entering: bool) -> Capture:
+    """Return the capture, at one stop, of a call that stands for others."""
+    parts: dict[int, tuple[int, tuple[Capture, ...]]] = {}
+    for which, part in syscall.parts.items():
+        plan = plan_for(part)
+        in_memory = len(part.args) - syscall.memory if syscall.memory >= 0 else 0
+        parts[which] = in_memory, plan.enter if entering else plan.exit
+    which_at = 0 if syscall.memory else -1
+    return Capture(How.PART, which_at, syscall.memory, width=WIDTHS[syscall.abi], parts=parts)
 
 
 def _start(syscall: Syscall, path: Arg) -> int:

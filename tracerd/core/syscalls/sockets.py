@@ -38,40 +38,34 @@ def message_out(name: str = "msg") -> Draft:
     return Draft(name, "msghdr", messages.msghdr, exit=Want(How.MSGHDR, BUFFER_LIMIT))
 
 
-messages_in: Final = Draft(
-    "mmsg",
-    "mmsghdr",
-    words.ptr,
-    enter=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
-    bind=lambda at: messages.mmsghdr(at["vlen"]),
-)
-messages_out: Final = Draft(
-    "mmsg",
-    "mmsghdr",
-    messages.mmsghdr_filled,
-    exit=Want(How.MSGHDR, BUFFER_LIMIT, element=MMSGHDR_LENGTH),
-)
+def vectors(length_at: int) -> tuple[Draft, Draft]:
+    """Return vectors of messages, to be sent and to be filled.  length_at: of msg_len."""
+    want = Want(How.MSGHDR, BUFFER_LIMIT, element=length_at)
+    given = Draft(
+        "mmsg", "mmsghdr", words.ptr, enter=want, bind=lambda at: messages.mmsghdr(at["vlen"])
+    )
+    return given, Draft("mmsg", "mmsghdr", messages.mmsghdr_filled, exit=want)
 
 
-def _option_value(at: Mapping[str, int]) -> Decode:
-    return sockopts.option_value(at["level"], at["optname"])
+messages_in, messages_out = vectors(MMSGHDR_LENGTH)
+
+
+def option_with(values: Mapping[tuple[int, int], Decode]) -> tuple[Draft, Draft]:
+    """Return the value of a socket option, to be set and to be told."""
+
+    def bind(at: Mapping[str, int]) -> Decode:
+        return sockopts.option_value(at["level"], at["optname"], values)
+
+    given = Want(How.ARRAY, OPTION_LIMIT, "optlen", 1)
+    told = Want(How.BYTES_LENPTR, OPTION_LIMIT, "optlen")
+    return (
+        Draft("optval", "option", words.ptr, enter=given, bind=bind),
+        Draft("optval", "option", words.ptr, exit=told, bind=bind),
+    )
 
 
 option: Final = Draft("optname", "enum", words.int_, bind=lambda at: sockopts.option(at["level"]))
-option_in: Final = Draft(
-    "optval",
-    "option",
-    words.ptr,
-    enter=Want(How.ARRAY, OPTION_LIMIT, "optlen", 1),
-    bind=_option_value,
-)
-option_out: Final = Draft(
-    "optval",
-    "option",
-    words.ptr,
-    exit=Want(How.BYTES_LENPTR, OPTION_LIMIT, "optlen"),
-    bind=_option_value,
-)
+option_in, option_out = option_with(sockopts.VALUES)
 protocol: Final = Draft(
     "protocol", "enum", words.int_, bind=lambda at: depending.protocol(at["family"])
 )

@@ -137,6 +137,16 @@ def enum(name: str, table: ValueSet, *, signed: bool = True) -> Draft:
     return Draft(name, "enum", table.decoder(signed=signed))
 
 
+def half(name: str) -> Draft:
+    """Return the upper half of 64 bits, or a word the kernel ignores: it tells nothing."""
+    return Draft(name, "none", words.nothing)
+
+
+def joined(draft: Draft, high: str) -> Draft:
+    """Return an argument of 64 bits of which argument `high` holds the upper half."""
+    return replace(draft, bind=lambda at: words.joined(at[high], draft.decode))
+
+
 # Text.
 
 

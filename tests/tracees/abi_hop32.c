@@ -1,0 +1,2 @@
+/* abi_hop as a 32-bit program: build it with -m32. */
+#include "abi_hop.c"

@@ -1,0 +1,91 @@
+"""Rows of i386, made of rows written for x86-64.
+
+An i386 call takes what the x86-64 call of the same name takes, in words of 32 bits and in
+structures whose longs, times and pointers have four bytes.  So a row is written once, and
+here is what becomes of its arguments: which decoder takes another's place, and how many
+bytes that one wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeAlias
+
+from tracerd.core.decode import (
+    dirents,
+    fileargs,
+    process,
+    signals,
+    stat,
+    structs,
+    times,
+    words,
+)
+from tracerd.core.syscalls import records
+from tracerd.core.syscalls.model import Arg, Capture, Decode, Syscall
+
+
+class Layout(NamedTuple):
+    """How a structure is decoded on i386.  size: bytes to capture; 0: as many as otherwise."""
+
+    decode: Decode
+    size: int = 0
+
+
+Layouts: TypeAlias = Mapping[Decode, Layout]
+
+_COMMON: Final[Layouts] = {
+    words.long_: Layout(words.int_),
+    times.timeval: Layout(times.timeval32, 8),
+    times.timevals: Layout(times.timevals32, 16),
+    times.itimerval: Layout(times.itimerval32, 16),
+    times.utimbuf: Layout(times.utimbuf32, 8),
+    stat.stat_: Layout(stat.stat_i386, structs.size_of(stat.STAT_I386)),
+    stat.statfs: Layout(stat.statfs_i386, structs.size_of(stat.STATFS_I386)),
+    fileargs.mq_attr: Layout(fileargs.mq_attr32, fileargs.MQ_ATTR32_SIZE),
+    process.rusage: Layout(process.rusage32, process.RUSAGE32_SIZE),
+    records.rusage_reaped.decode: Layout(
+        process.when_reaped(process.rusage32), process.RUSAGE32_SIZE
+    ),
+    process.sigaction: Layout(process.sigaction32, process.SIGACTION32_SIZE),
+    signals.siginfo: Layout(signals.siginfo32, signals.SIGINFO_SIZE),
+    signals.sigevent: Layout(signals.sigevent32, signals.SIGEVENT32_SIZE),
+    records.dirents_old.decode: Layout(dirents.dirents(dirents.DIRENT_NAME_I386, length_at=8)),
+}
+SHORT_TIMES: Final[Layouts] = {
+    **_COMMON,
+    times.timespec: Layout(times.timespec32, 8),
+    times.file_times: Layout(times.file_times32, 16),
+    times.itimerspec: Layout(times.itimerspec32, 16),
+}
+"""Seconds of 32 bits: all calls of before 2038 was near."""
+LONG_TIMES: Final[Layouts] = {
+    **_COMMON,
+    times.timespec: Layout(times.timespec64, 16),
+    times.file_times: Layout(times.file_times64, 32),
+    times.itimerspec: Layout(times.itimerspec64, 32),
+}
+"""Seconds of 64 bits: the calls with 64 in their names, and all newer ones."""
+
+
+def narrowed(row: Syscall, nr: int, name: str = "", layouts: Layouts = SHORT_TIMES) -> Syscall:
+    """Return a row as a row of i386, with the number and, if given, the name it has there."""
+    args = tuple([_narrowed(arg, layouts) for arg in row.args])
+    return replace(row, name=name or row.name, nr=nr, args=args, abi="i386")
+
+
+def _narrowed(arg: Arg, layouts: Layouts) -> Arg:
+    layout = layouts.get(arg.decode, Layout(arg.decode))
+    return replace(
+        arg,
+        decode=layout.decode,
+        enter=_captured(arg.enter, layout.size),
+        exit=_captured(arg.exit, layout.size),
+    )
+
+
+def _captured(capture: Capture | None, size: int) -> Capture | None:
+    if capture is None:
+        return None
+    return capture._replace(width=4, limit=size or capture.limit)
