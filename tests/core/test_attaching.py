@@ -7,6 +7,7 @@ from real import DEADLINE, Program, until
 
 from tracerd.core import procfs
 from tracerd.core.commands import AttachCommand, ExpireAttach, ReleaseCommand, Snapshot
+from tracerd.core.tracker import State
 from tracerd.protocol.events import GroupStop, Resumed, SyscallExit
 from tracerd.protocol.filters import Interest
 
@@ -126,6 +127,8 @@ def test_of_a_process_some_threads_stop_and_others_are_pending(tracing):
         tracing.command(Snapshot())
         assert not answer
         until(lambda: tracers(parent.pid) == {tracing.tracer.tid})
+        tasks = tracing.tracer._scene.tracker.tasks
+        until(lambda: [t for t, one in tasks.items() if one.state is State.STARTING] == left)
         tracing.command(ExpireAttach(MINE))
 
         result = answered(tracing, answer)

@@ -64,8 +64,8 @@ def test_a_pid_recycled_between_the_look_and_the_seizing(tracing, monkeypatch):
     """The tracer opens its own hold before it looks: what comes later is another process."""
     check, others = attach.check, []
 
-    def slow(pid, ours, **options):
-        check(pid, ours, **options)
+    def slow(pid, *others_, **options):
+        check(pid, *others_, **options)
         victim.kill()
         victim.wait()
         others.append(reborn(pid))

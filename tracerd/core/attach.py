@@ -19,6 +19,7 @@ from pathlib import Path
 from tracerd import errors
 from tracerd.core import kernel, procfs, untraceable
 from tracerd.core.commands import Answer
+from tracerd.core.pidfd import PidFd
 
 QUIET_PASSES = 2
 RETRIES = 10
@@ -32,23 +33,34 @@ class AttachJob:
     pid: int
     owner: int
     answer: Answer
+    held: PidFd
     by_uid: int | None = None
     pending: set[int] = field(default_factory=set)
     quiet: int = 0
     seized: int = 0
 
 
-def check(pid: int, ours: Container[int], *, trace_init: bool = False) -> None:
+def check(pid: int, held: PidFd, ours: Container[int], *, trace_init: bool = False) -> None:
     """Refuse what cannot be traced, before any ptrace request.  ours: the daemon and its helpers.
 
     Raises NoSuchProcess, OwnDaemon and what untraceable.refuse raises.
     """
-    status = procfs.status(pid)
-    if status is None or status.tgid != pid:
-        raise errors.NoSuchProcess(pid)
     if pid in ours:
         raise errors.OwnDaemon(pid)
-    untraceable.refuse(pid, trace_init=trace_init)
+    for _ in range(RETRIES):
+        try:
+            untraceable.refuse(pid, trace_init=trace_init)
+        except (errors.NoSuchProcess, errors.ZombieProcess, errors.ExitingProcess):
+            if not held.alive():
+                raise
+            # A thread may be taking a dying leader's place, by execve.
+        else:
+            break
+    else:
+        untraceable.refuse(pid, trace_init=trace_init)
+    status = procfs.status(pid)
+    if status is not None and status.tgid != pid:
+        raise errors.NoSuchProcess(pid)
 
 
 class Seized(enum.Enum):
@@ -74,15 +86,17 @@ def seize(pid: int, tid: int, tracer: int) -> Seized:
             if error.errno != errno.EPERM:
                 raise
         else:
-            kernel.interrupt(tid)
-            return Seized.YES
+            # It may have had another tid by the time it was seized, after an execve.
+            return Seized.YES if kernel.interrupt(tid) else Seized.GONE
         status = procfs.status(tid)
         if status is None:
             return Seized.GONE
-        if status.tracer == tracer:
-            return Seized.OURS
         if status.state in untraceable.DEAD:
-            return Seized.OURS if tid == pid else Seized.GONE
+            return Seized.OURS if tid == pid or status.tracer == tracer else Seized.GONE
+        if status.tracer == tracer:
+            if tid == pid and kernel.interrupt(tid):
+                return Seized.YES  # seized as the thread that it was before its execve
+            return Seized.OURS
         if status.tracer:
             holder = procfs.status(status.tracer)
             raise errors.AlreadyTraced(pid, holder.tgid if holder else status.tracer)

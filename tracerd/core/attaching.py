@@ -23,9 +23,11 @@ from tracerd.core.pidfd import PidFd
 from tracerd.core.scene import Scene, Target
 from tracerd.core.telling import Teller
 from tracerd.core.tracee import Process
-from tracerd.core.tracker import Resume, State
+from tracerd.core.tracker import Resume, State, Task
 from tracerd.protocol import events
 from tracerd.protocol.text import shown
+
+LOOK_EVERY_S = 0.02
 
 
 class Attacher:
@@ -37,6 +39,9 @@ class Attacher:
         self._doorbell = doorbell
         self._jobs: dict[int, AttachJob] = {}
         self.stopping = False
+        self._looked = 0.0
+        self._vanished: set[int] = set()
+        """Tasks that were not to be found at the last look."""
 
     @property
     def busy(self) -> bool:
@@ -59,7 +64,8 @@ class Attacher:
             self._keep(known, command, answer)
             return
         held = command.held or PidFd(pid)
-        attach.check(pid, {os.getpid(), self._doorbell.tid}, trace_init=command.trace_init)
+        ours = {os.getpid(), self._doorbell.tid}
+        attach.check(pid, held, ours, trace_init=command.trace_init)
         process = Process(
             pid=pid, lineage=frozenset({pid}), hidden=command.until_exec, attached_ns=time.time_ns()
         )
@@ -67,13 +73,12 @@ class Attacher:
         process.owners.add(owner)
         scene.processes[pid] = process
         scene.targets[owner] = Target(owner, pid, {process})
-        job = self._jobs[owner] = AttachJob(pid, owner, answer, command.by_uid)
+        job = self._jobs[owner] = AttachJob(pid, owner, answer, held, command.by_uid)
+        process.attaching = True
         try:
             self._scan(job, process)
             if not held.alive():  # the pid may be another process's by now
                 process.hidden = True
-                raise errors.NoSuchProcess(pid)
-            if not process.threads:
                 raise errors.NoSuchProcess(pid)
         except errors.TracerdError as error:
             self._fail(job, error)
@@ -86,8 +91,10 @@ class Attacher:
         for leaving in scene.leavings:
             leaving.leaving.discard(process)
         process.owners.add(command.owner)
+        process.attaching = True
         scene.targets[command.owner] = Target(command.owner, process.pid, {process})
-        job = AttachJob(process.pid, command.owner, answer, command.by_uid)
+        held = PidFd(process.pid)
+        job = AttachJob(process.pid, command.owner, answer, held, command.by_uid)
         job.pending = {tid for tid in process.threads if scene.tracker.tasks[tid].interrupted}
         self._jobs[command.owner] = job
         self.progress()
@@ -103,7 +110,7 @@ class Attacher:
         """Give up an owner's processes; answered when they run free."""
         job = self._jobs.pop(command.owner, None)
         if job is not None:
-            job.answer(errors.NoSuchProcess(job.pid))
+            self._give_up(job, errors.NoSuchProcess(job.pid))
         target = self._scene.targets.get(command.owner)
         if target is None:
             answer(ReleaseResult())
@@ -132,7 +139,7 @@ class Attacher:
             kernel.detach(tid)
         for job in list(self._jobs.values()):
             del self._jobs[job.owner]
-            job.answer(errors.ShuttingDown())
+            self._give_up(job, errors.ShuttingDown())
         for target in list(scene.targets.values()):
             target.why = why
             self._let_go(target)
@@ -141,7 +148,8 @@ class Attacher:
     def progress(self) -> None:
         """Move on what waited for the stops of this round."""
         scene = self._scene
-        self._drop_replaced()
+        if self.busy:
+            self._look_again()
         for job in list(self._jobs.values()):
             job.pending = {tid for tid in job.pending if self._has_to_stop(tid)}
             while not job.pending and job.owner in self._jobs:
@@ -153,35 +161,51 @@ class Attacher:
                     answer(ReleaseResult())
                 scene.items.append(TargetEnded(target.owner, target.pid))
 
-    def _drop_replaced(self) -> None:
-        """Wait no more for leaders that will not stop.
+    def _look_again(self) -> None:
+        """Wait no more for tasks that will not stop.
 
-        They have ended while other threads go on; or a thread that was not ours yet has taken
-        their tid, by execve: the kernel tells neither of the leader's end nor of the exec then.
+        Leaders that have ended while other threads go on.  Leaders whose tid a thread has taken
+        that was not ours yet, by execve: the kernel tells neither of the leader's end nor of the
+        exec then.  And, to be sure, whatever is not there any more at two looks.
         """
-        scene = self._scene
-        waited_for = {job.pid for job in self._jobs.values() if job.pid in job.pending}
-        waited_for.update(process.pid for target in scene.leavings for process in target.leaving)
-        for pid in waited_for:
-            if pid not in scene.tracker.tasks:
-                continue
-            status = procfs.status(pid)
-            if status is None:
-                continue
-            process = scene.processes[pid]
-            if status.state in untraceable.DEAD:
-                # It makes no stop any more, and its end is told when the last thread's is.
-                if not process.owners and len(process.threads) > 1:
-                    self._lose(pid)
-            elif status.tracer == scene.tracer_tid:
-                pass
-            elif process.owners:  # the attach under way seizes it anew
-                del scene.tracker.tasks[pid]
-                scene.pump.forget(pid)
-            else:
-                self._lose(pid)
-        if self.busy:
+        scene, now = self._scene, time.monotonic()
+        if now - self._looked < LOOK_EVERY_S:
             self._doorbell.ring_soon()  # no stop tells of these things
+            return
+        self._looked = now
+        waited_for = {tid for job in self._jobs.values() for tid in job.pending}
+        for target in scene.leavings:
+            waited_for.update(*(process.threads for process in target.leaving))
+        vanished = set()
+        for tid in waited_for & scene.tracker.tasks.keys():
+            task = scene.tracker.tasks[tid]
+            status = procfs.status(tid)
+            if status is None:
+                vanished.add(tid)
+                if tid in self._vanished:
+                    self._drop(task)
+            elif tid != task.tgid:
+                pass
+            elif status.state in untraceable.DEAD:
+                # Its end is told when the last thread's is.
+                process = scene.processes[tid]
+                if not process.owners and len(process.threads) > 1:
+                    self._lose(tid)
+            elif status.tracer != scene.tracer_tid:
+                self._drop(task)
+        self._vanished = vanished
+        self._doorbell.ring_soon()
+
+    def _drop(self, task: Task) -> None:
+        """Forget a task that is none of ours any more; an attach under way seizes it anew."""
+        scene = self._scene
+        process = scene.processes[task.tgid]
+        if process.attaching:
+            del scene.tracker.tasks[task.tid]
+            process.threads.discard(task.tid)
+            scene.pump.forget(task.tid)
+        else:
+            self._lose(task.tid)
 
     def _lose(self, tid: int) -> None:
         for fact in self._scene.tracker.lost(tid).facts:
@@ -194,16 +218,22 @@ class Attacher:
         return tid != task.tgid or not untraceable.is_dead(tid)
 
     def _advance(self, job: AttachJob) -> None:
-        process = self._scene.processes.get(job.pid)
-        if process is None:
+        process = self._scene.processes[job.pid]
+        if not job.held.alive():
             self._fail(job, errors.NoSuchProcess(job.pid))
+        elif not process.threads:
+            # A thread that was not ours yet has replaced all that were, by execve.
+            self._rescan(job, process)
         elif job.quiet >= attach.QUIET_PASSES:
             self._succeed(job)
         else:
-            try:
-                self._scan(job, process)
-            except errors.TracerdError as error:
-                self._fail(job, error)
+            self._rescan(job, process)
+
+    def _rescan(self, job: AttachJob, process: Process) -> None:
+        try:
+            self._scan(job, process)
+        except errors.TracerdError as error:
+            self._fail(job, error)
 
     def _scan(self, job: AttachJob, process: Process) -> None:
         """Seize every thread that is not ours yet; count quiet passes."""
@@ -253,6 +283,9 @@ class Attacher:
         scene = self._scene
         del self._jobs[job.owner]
         process = scene.processes[job.pid]
+        process.attaching = False
+        if not process.threads:
+            self._teller.drop_process(process)
         if job.pid not in process.threads:
             scene.tracker.leaderless.add(job.pid)
         if not process.hidden and scene.wants("attached"):
@@ -270,13 +303,20 @@ class Attacher:
         """Undo an attach: threads already seized are let go."""
         scene = self._scene
         del self._jobs[job.owner]
-        process = scene.processes.get(job.pid)
-        target = scene.targets.get(job.owner)
-        if process is not None and not process.threads:
-            del scene.processes[job.pid]
-            scene.targets.pop(job.owner, None)
-        elif target is not None:
-            self._let_go(target)
+        process = scene.processes[job.pid]
+        process.attaching = False
+        if process.threads:
+            self._let_go(scene.targets[job.owner])
+        else:
+            self._teller.drop_process(process)
+        job.answer(error)
+
+    def _give_up(self, job: AttachJob, error: errors.TracerdError) -> None:
+        """Answer an attach that nobody wants any more."""
+        process = self._scene.processes[job.pid]
+        process.attaching = False
+        if not process.threads:
+            self._teller.drop_process(process)
         job.answer(error)
 
     def _let_go(self, target: Target) -> None:

@@ -78,10 +78,14 @@ class Doorbell:
 
     def ring_soon(self) -> None:
         """Ring in SOON_S seconds.  On the tracer thread; asked again meanwhile, it rings once."""
-        if self._reminder is None or not self._reminder.is_alive():
-            self._reminder = threading.Timer(SOON_S, self.ring)
+        if self._reminder is None:
+            self._reminder = threading.Timer(SOON_S, self._remind)
             self._reminder.daemon = True
             self._reminder.start()
+
+    def _remind(self) -> None:
+        self._reminder = None  # before the ring: who is woken by it may ask again
+        self.ring()
 
     def answer(self) -> None:
         """Resume the doorbell after a stop, suppressing whatever signal stopped it.

@@ -190,7 +190,8 @@ class PythonPump:
         first = self._next or os.waitpid(-1, kernel.WAIT_FLAGS)
         self._next = None
         statuses = {first[0]: first[1]}
-        if len(self._spaces) > 1:  # else there is nobody else to stop
+        # Else there is nobody else to stop; but whoever rings often must not starve the tracee.
+        if len(self._spaces) > 1 or first[0] not in self._spaces:
             self._gather(statuses)
         records: list[Record] = []
         spaces, manual, clock = self._spaces, self.manual, time.monotonic_ns

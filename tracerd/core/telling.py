@@ -257,8 +257,12 @@ class Teller:
         scene.resumable.pop(tid, None)
         process.threads.discard(tid)
         process.inner.pop(tid, None)
-        if process.threads:
-            return
+        if not process.threads and not process.attaching:
+            self.drop_process(process)
+
+    def drop_process(self, process: Process) -> None:
+        """Forget a process that has no traced thread left, and answer for it."""
+        scene = self._scene
         del scene.processes[process.pid]
         scene.tracker.leaderless.discard(process.pid)
         scene.pump.ended_process(process.pid)

@@ -34,4 +34,6 @@ class Process:
     hidden: bool = False
     stopped: bool = False
     held: bool = False
+    attaching: bool = False
+    """An attach is looking for its threads: it is kept though none may be known."""
     attached_ns: int = 0

@@ -68,8 +68,8 @@ class Task:
     """We sent PTRACE_INTERRUPT and no stop has come since."""
     continued: bool = False
     """Its group-stop ended, and no signal has been delivered since."""
-    born_stopped: bool = False
-    """Its first stop, at which it is PARKED, is a group-stop."""
+    born_stopped: int = 0
+    """Signal of the group-stop that is its first stop, at which it is PARKED."""
     vforking: bool = False
     """Waits in vfork: it cannot stop before its child execs or ends."""
 
@@ -339,13 +339,13 @@ class Tracker:
         known.tgid = tgid
         known.leaving = leaving
         known.state = State.RUNNING
-        stopped = known.born_stopped and not leaving
-        if stopped:
-            known.state = State.LISTENING
-        let_go = self._go(known, Resume.LISTEN if stopped else Resume.RUN, ())
-        return Decision(
-            Resume.HOLD, (made, Started(child), *let_go.facts), ((child, let_go.resume),)
-        )
+        facts = (made, Started(child))
+        if known.born_stopped:
+            facts = (*facts, GroupStopped(child, known.born_stopped))
+            if not leaving:
+                known.state = State.LISTENING
+        let_go = self._go(known, Resume.LISTEN if known.born_stopped else Resume.RUN, facts)
+        return Decision(Resume.HOLD, let_go.facts, ((child, let_go.resume),))
 
     def _go(self, task: Task, resume: Resume, facts: tuple[Fact, ...]) -> Decision:
         if not task.leaving:
@@ -365,8 +365,8 @@ class Tracker:
             return GONE
         self._ended_early.pop(seen.tid, None)  # of an earlier task with this tid
         self._adopted.pop(seen.tid, None)  # another task by now
-        stopped = seen.status.kind is Kind.GROUP_STOP
-        self.tasks[seen.tid] = Task(seen.tid, 0, State.PARKED, born_stopped=stopped)
+        signo = seen.status.value if seen.status.kind is Kind.GROUP_STOP else 0
+        self.tasks[seen.tid] = Task(seen.tid, 0, State.PARKED, born_stopped=signo)
         if seen.status.kind in (Kind.INTERRUPT, Kind.GROUP_STOP):
             return Decision(Resume.HOLD)
         what = f"first stop of an unknown task is {seen.status.kind.value}"

@@ -296,9 +296,6 @@ class Histories(RuleBasedStateMachine):
             if isinstance(fact, Ended):
                 self.adopt(fact.tgid)
             self.tell(fact)
-        for other, resume in decision.others:
-            if resume is Resume.LISTEN:  # see the last test of this file
-                self.book.lives[other].stopped = True
 
     def tell(self, fact):
         self.book.tell(fact)
@@ -685,7 +682,6 @@ def test_a_thread_that_dies_between_its_exec_and_the_stop_is_gone(leader):
     assert tracker.tasks == {}
 
 
-@pytest.mark.xfail(strict=True, reason="its GroupStopped is not told, but its Continued is")
 def test_a_child_that_waited_for_its_maker_in_a_group_stop_is_told_as_stopped():
     tracker = Tracker()
     tracker.seized(10, 10)

@@ -169,8 +169,10 @@ def test_attach_and_detach(out, daemon):
     )
     assert out("detach", "43", "44", "45") == (
         0,
-        "detached 43\ndetached 44; it stays under trace for 1 other\n"
-        "detached 45; it stays under trace for 2 others\n",
+        (
+            "detached 43\ndetached 44; it stays under trace for 1 other\n"
+            "detached 45; it stays under trace for 2 others\n"
+        ),
         "tracerctl: 45: threads that leave trace when they next stop: 6, 7\n",
     )
     assert daemon.called("Attach")[0].scope == "daemon"
