@@ -36,6 +36,7 @@ class Program:
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
+            process_group=0,
         )
         assert self._process.stdout is not None
         self._stdout = self._process.stdout
@@ -61,8 +62,8 @@ class Program:
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> str:
-        """Kill it; return what was wrong with that, or nothing."""
-        self._process.kill()
+        """Kill it and what it made; return what was wrong with that, or nothing."""
+        os.killpg(self.pid, signal.SIGKILL)
         return self._judge(-signal.SIGKILL, "")
 
     def finish(self) -> str:

@@ -503,7 +503,7 @@ def test_two_tracers_share_one_process(daemon, tracerctl, target, tracer_of, unt
     until(lambda: target.tell("call") and select.select([tracing.stdout], [], [], 0.05)[0])
 
     done = tracerctl("detach", target.pid, socket=daemon.socket)
-    assert done.stdout == f"detached {target.pid}; it stays under trace for 1 others\n"
+    assert done.stdout == f"detached {target.pid}; it stays under trace for 1 other\n"
     assert tracer_of(target.pid)
     tracing.send_signal(signal.SIGINT)
     _out, err = tracing.communicate(timeout=20)

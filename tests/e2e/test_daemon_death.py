@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def tracers(pid):
 def children(pid):
     found = []
     for tid in tasks(pid):
-        found += map(int, Path(f"/proc/{pid}/task/{tid}/children").read_text().split())
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+            found += map(int, Path(f"/proc/{pid}/task/{tid}/children").read_text().split())
     return found
 
 

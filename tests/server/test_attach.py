@@ -160,7 +160,7 @@ def test_bad_targets_each_have_their_error(serving, target, zombie):
                 (kthread, errors.KernelThread),
                 (os.getpid(), errors.OwnDaemon),
                 (os.getppid(), errors.OwnClient),
-                (1, errors.OwnClient),
+                (1, errors.InitProcess),
             ):
                 with pytest.raises(error) as caught:
                     await client.call("Attach", {"pid": pid})

@@ -157,9 +157,8 @@ class Attacher:
         for target in list(scene.leavings):
             if not target.leaving:
                 scene.leavings.remove(target)
-                for answer in target.releases:
-                    answer(ReleaseResult())
                 scene.items.append(TargetEnded(target.owner, target.pid))
+                scene.answers += [(answer, ReleaseResult()) for answer in target.releases]
 
     def _look_again(self) -> None:
         """Wait no more for tasks that will not stop.
@@ -184,23 +183,31 @@ class Attacher:
                 vanished.add(tid)
                 if tid in self._vanished:
                     self._drop(task)
-            elif tid != task.tgid:
-                pass
-            elif status.state in untraceable.DEAD:
+            elif tid == task.tgid and status.state in untraceable.DEAD:
                 # Its end is told when the last thread's is.
                 process = scene.processes[tid]
                 if not process.owners and len(process.threads) > 1:
                     self._lose(tid)
-            elif status.tracer != scene.tracer_tid:
+            elif self._is_replaced(task):
                 self._drop(task)
         self._vanished = vanished
         self._doorbell.ring_soon()
+
+    def _is_replaced(self, task: Task) -> bool:
+        """Whether a leader's tid is another task's by now, by the execve of one not ours."""
+        if task.tid != task.tgid:
+            return False
+        status = procfs.status(task.tid)
+        if status is None or status.state in untraceable.DEAD:
+            return False
+        return status.tracer != self._scene.tracer_tid
 
     def _drop(self, task: Task) -> None:
         """Forget a task that is none of ours any more; an attach under way seizes it anew."""
         scene = self._scene
         process = scene.processes[task.tgid]
         if process.attaching:
+            self._teller.unfinished(process, task.tid, time.time_ns())
             del scene.tracker.tasks[task.tid]
             process.threads.discard(task.tid)
             scene.pump.forget(task.tid)
@@ -240,7 +247,10 @@ class Attacher:
         scene = self._scene
         fresh = False
         for tid in procfs.tasks(job.pid) or []:
-            if tid in scene.tracker.tasks:
+            task = scene.tracker.tasks.get(tid)
+            if task is not None and self._is_replaced(task):
+                self._drop(task)
+            elif task is not None:
                 continue
             seized = attach.seize(job.pid, tid, scene.tracer_tid)
             if seized is Seized.GONE:
@@ -251,6 +261,7 @@ class Attacher:
                 continue
             scene.tracker.seized(tid, job.pid)
             process.threads.add(tid)
+            process.untold.add(tid)
             identity.read_inner(process, tid)
             scene.pump.watch(tid, job.pid, hidden=process.hidden)
             comm = procfs.comm(tid)
@@ -286,6 +297,7 @@ class Attacher:
         process.attaching = False
         if not process.threads:
             self._teller.drop_process(process)
+        process.untold.clear()
         if job.pid not in process.threads:
             scene.tracker.leaderless.add(job.pid)
         if not process.hidden and scene.wants("attached"):
@@ -297,7 +309,7 @@ class Attacher:
             )
             scene.emit(process, event)
         ready = sorted(process.threads - job.pending)
-        job.answer(AttachResult(job.pid, ready, sorted(job.pending)))
+        self._scene.answers.append((job.answer, AttachResult(job.pid, ready, sorted(job.pending))))
 
     def _fail(self, job: AttachJob, error: errors.TracerdError) -> None:
         """Undo an attach: threads already seized are let go."""
@@ -309,7 +321,7 @@ class Attacher:
             self._let_go(scene.targets[job.owner])
         else:
             self._teller.drop_process(process)
-        job.answer(error)
+        self._scene.answers.append((job.answer, error))
 
     def _give_up(self, job: AttachJob, error: errors.TracerdError) -> None:
         """Answer an attach that nobody wants any more."""
@@ -317,7 +329,7 @@ class Attacher:
         process.attaching = False
         if not process.threads:
             self._teller.drop_process(process)
-        job.answer(error)
+        self._scene.answers.append((job.answer, error))
 
     def _let_go(self, target: Target) -> None:
         """Detach the processes that no other owner needs."""

@@ -56,6 +56,8 @@ class Scene:
         self.targets: dict[int, Target] = {}
         self.leavings: list[Target] = []
         self.items: list[Item] = []
+        self.answers: list[tuple[Answer, object]] = []
+        """To be given once the items have been published: what they tell of came before."""
         self.offset = 0
         self.tracer_tid = 0
         self.statistics = Statistics(pump=self.pump.name)

@@ -198,7 +198,7 @@ class Teller:
         process = scene.processes[tid]  # whoever made the call is the leader now
         entry = scene.entries.pop(fact.former, None)
         if fact.superseded:
-            self._unfinished(process, tid, time_ns)
+            self.unfinished(process, tid, time_ns)
             process.threads.discard(fact.former)
             process.inner.pop(fact.former, None)
             scene.comms.pop(fact.former, None)
@@ -218,7 +218,7 @@ class Teller:
         if entry is not None and scene.actions.any_calls:  # else its return makes no stop
             scene.entries[tid] = entry._replace(tid=tid)
 
-    def _unfinished(self, process: Process, tid: int, time_ns: int) -> None:
+    def unfinished(self, process: Process, tid: int, time_ns: int) -> None:
         """Tell of a call that will never return."""
         scene = self._scene
         entry = scene.entries.pop(tid, None)
@@ -229,9 +229,9 @@ class Teller:
     def _ended(self, fact: Ended, time_ns: int) -> None:
         scene = self._scene
         process = scene.processes[fact.tgid]
-        self._unfinished(process, fact.tid, time_ns)
+        self.unfinished(process, fact.tid, time_ns)
         kind = "exit" if fact.status.kind is Kind.EXITED else "signal_exit"
-        if scene.wants(kind) and not process.hidden:
+        if scene.wants(kind) and not process.hidden and fact.tid not in process.untold:
             comm = scene.comms.get(fact.tid, "")
             event = scene.describer.ended(
                 process, comm, fact.tid, fact.status, time_ns, whole=fact.process
@@ -257,6 +257,7 @@ class Teller:
         scene.resumable.pop(tid, None)
         process.threads.discard(tid)
         process.inner.pop(tid, None)
+        process.untold.discard(tid)
         if not process.threads and not process.attaching:
             self.drop_process(process)
 

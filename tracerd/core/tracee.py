@@ -36,4 +36,6 @@ class Process:
     held: bool = False
     attaching: bool = False
     """An attach is looking for its threads: it is kept though none may be known."""
+    untold: set[int] = field(default_factory=set)
+    """Threads seized by an attach whose `attached` event has not been told yet."""
     attached_ns: int = 0

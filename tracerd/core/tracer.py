@@ -177,6 +177,10 @@ class Tracer:
         if scene.items:
             items, scene.items = scene.items, []
             self._publish(items)
+        if scene.answers:
+            answers, scene.answers = scene.answers, []
+            for answer, result in answers:
+                answer(result)
         if scene.gate.closed or scene.statistics.held:
             self._holder.hold_covered()
 

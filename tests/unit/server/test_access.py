@@ -160,9 +160,11 @@ def test_the_client_and_its_ancestors():
         client = Peer(uid=0, gid=0, pid=pid)
         with pytest.raises(errors.OwnClient):
             access.check_attach(client, pid)
-        for ancestor in (os.getppid(), 1):
-            with pytest.raises(errors.OwnClient):
-                access.check_attach(client, ancestor)
+        with pytest.raises(errors.OwnClient):
+            access.check_attach(client, os.getppid())
+        with pytest.raises(errors.InitProcess):  # an ancestor, but that is the least of it
+            access.check_attach(client, 1)
+        assert access.check_attach(client, 1, trace_init=True).pid == 1
 
 
 def test_yama_binds_the_peers_of_a_privileged_daemon(monkeypatch):
