@@ -22,8 +22,9 @@ DEADLINE = 20.0
 
 EVERYTHING = Interest(types=frozenset(EVENT_TYPES) - {"syscall_enter"}, exit=None, string_limit=32)
 LIFECYCLE = Interest(
-    types=frozenset(EVENT_TYPES) - {"syscall_enter", "syscall_exit"}, string_limit=32
+    types=frozenset(EVENT_TYPES) - {"syscall_enter", "syscall_exit", "blind"}, string_limit=32
 )
+"""No call makes a stop."""
 
 
 def launch(*argv, output="/dev/null"):

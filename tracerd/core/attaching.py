@@ -75,6 +75,7 @@ class Attacher:
         scene.targets[owner] = Target(owner, pid, {process})
         job = self._jobs[owner] = AttachJob(pid, owner, answer, held, command.by_uid)
         process.attaching = True
+        self._doorbell.ring_soon()  # see _look_again
         try:
             self._scan(job, process)
             if not held.alive():  # the pid may be another process's by now
@@ -186,7 +187,7 @@ class Attacher:
             elif tid == task.tgid and status.state in untraceable.DEAD:
                 # Its end is told when the last thread's is.
                 process = scene.processes[tid]
-                if not process.owners and len(process.threads) > 1:
+                if not process.owners and len(procfs.tasks(tid) or ()) > 1:
                     self._lose(tid)
             elif self._is_replaced(task):
                 self._drop(task)

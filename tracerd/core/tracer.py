@@ -240,6 +240,8 @@ class Tracer:
         if not task.interrupted:
             return not task.leaving and self._holder.keep_or_handle(task)
         if kernel.syscall_info(tid)[0] == kernel.ENTRY:
+            # This stop has used up the interrupt, and a call with a signal mask would not notice.
+            kernel.interrupt(tid)
             self._holder.let_on(task)
             return True
         undone = _undo_interrupt(tid)
