@@ -12,6 +12,7 @@ from pathlib import Path
 
 from build import command
 
+from tracerd.core import procfs
 from tracerd.core.commands import AttachCommand, ReleaseCommand, SetInterest, Stop, TargetEnded
 from tracerd.core.tracer import Tracer
 from tracerd.protocol.events import EVENT_TYPES
@@ -147,6 +148,37 @@ def until(condition, deadline=DEADLINE):
         time.sleep(0.002)
 
 
+def asked(tracing, command):
+    """Submit a command; return where its answer will be, without waiting for it."""
+    answers = []
+    tracing.tracer.submit(command, answers.append)
+    return answers
+
+
+def answered(tracing, answers, deadline=DEADLINE):
+    until(lambda: answers, deadline)
+    if isinstance(answers[0], Exception):
+        raise answers[0]
+    return answers[0]
+
+
+def living(pid):
+    """The threads of a process that have not ended, by tid."""
+    found = {tid: procfs.status(tid) for tid in procfs.tasks(pid) or ()}
+    return {tid: one for tid, one in found.items() if one is not None and one.state not in "ZX"}
+
+
+def tracers(pid):
+    return {one.tracer for one in living(pid).values()}
+
+
+def ended(parent, line):
+    """See that attach_vfork has had all its children, and end it."""
+    assert parent.stdout.readline() == line
+    parent.tell()
+    assert parent.wait() == 0
+
+
 class Program:
     """A tracee that has said READY, as the child of a shell (see launcher.py for why).
 
@@ -168,6 +200,18 @@ class Program:
 
     def send(self, signo):
         os.kill(self.pid, signo)
+
+    def tell(self, text="x"):
+        """Write to its standard input."""
+        self._shell.stdin.write(text)
+        self._shell.stdin.flush()
+
+    def children(self):
+        found = []
+        for tid in procfs.tasks(self.pid):
+            text = procfs.read(f"/proc/{self.pid}/task/{tid}/children") or b""
+            found += map(int, text.split())
+        return found
 
     def wait(self):
         return self._shell.wait(20)

@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from real import DEADLINE, Program, until
+from real import Program, answered, asked, ended, living, tracers, until
 
 from tracerd.core import procfs
 from tracerd.core.commands import AttachCommand, ExpireAttach, ReleaseCommand, Snapshot
@@ -13,52 +13,6 @@ from tracerd.protocol.filters import Interest
 
 MINE = 1_000
 """An owner that Tracing.attach does not give out."""
-
-
-class Told(Program):
-    """A program that does something for each byte of its standard input."""
-
-    def tell(self, text="x"):
-        self._shell.stdin.write(text)
-        self._shell.stdin.flush()
-
-    def children(self):
-        found = []
-        for tid in procfs.tasks(self.pid):
-            text = procfs.read(f"/proc/{self.pid}/task/{tid}/children") or b""
-            found += map(int, text.split())
-        return found
-
-
-def ended(parent, line):
-    """See that attach_vfork has had all its children, and end it."""
-    assert parent.stdout.readline() == line
-    parent.tell()
-    assert parent.wait() == 0
-
-
-def living(pid):
-    """The threads of a process that have not ended, by tid."""
-    found = {tid: procfs.status(tid) for tid in procfs.tasks(pid) or ()}
-    return {tid: one for tid, one in found.items() if one is not None and one.state not in "ZX"}
-
-
-def tracers(pid):
-    return {one.tracer for one in living(pid).values()}
-
-
-def asked(tracing, command):
-    """Submit a command; return where its answer will be, without waiting for it."""
-    answers = []
-    tracing.tracer.submit(command, answers.append)
-    return answers
-
-
-def answered(tracing, answers, deadline=DEADLINE):
-    until(lambda: answers, deadline)
-    if isinstance(answers[0], Exception):
-        raise answers[0]
-    return answers[0]
 
 
 @pytest.mark.ptrace_case(3)
@@ -93,7 +47,7 @@ def test_many_threads_that_come_and_go(tracing):
 @pytest.mark.ptrace_case(5)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_parent_in_vfork_is_pending_until_its_child_ends(tracing, threads):
-    with Told("attach_vfork", threads) as parent:
+    with Program("attach_vfork", threads) as parent:
         tids = sorted(procfs.tasks(parent.pid))
         children = parent.children()
         until(lambda: {procfs.status(tid).state for tid in tids} == {"D"})
@@ -117,7 +71,7 @@ def test_a_parent_in_vfork_is_pending_until_its_child_ends(tracing, threads):
 @pytest.mark.ptrace_case(5)
 def test_of_a_process_some_threads_stop_and_others_are_pending(tracing):
     """One child ends, so that its parent joins the other, which is in vfork still."""
-    with Told("attach_vfork", 2) as parent:
+    with Program("attach_vfork", 2) as parent:
         until(lambda: {one.state for one in living(parent.pid).values()} == {"D"})
         parent.tell("x")
         until(lambda: len(parent.children()) == 1)
@@ -142,7 +96,7 @@ def test_of_a_process_some_threads_stop_and_others_are_pending(tracing):
 @pytest.mark.ptrace_case(5, 24, 45)
 def test_a_pending_attach_can_be_given_up(tracing):
     """The release waits for what cannot stop, and nobody else does."""
-    with Told("attach_vfork", 2) as parent:
+    with Program("attach_vfork", 2) as parent:
         answer = asked(tracing, AttachCommand(parent.pid, MINE))
         tracing.command(Snapshot())
         assert not answer
@@ -158,7 +112,7 @@ def test_a_pending_attach_can_be_given_up(tracing):
 
 @pytest.mark.ptrace_case(5)
 def test_an_attach_in_vfork_is_answered_when_the_child_ends(tracing):
-    with Told("attach_vfork") as parent:
+    with Program("attach_vfork") as parent:
         answer = asked(tracing, AttachCommand(parent.pid, MINE))
         tracing.command(Snapshot())
         assert not answer
@@ -199,7 +153,7 @@ def test_a_stopped_process_stays_stopped(quiet_tracing, signo, threads, watched)
         tracing.interest()
     else:
         tracing.interest(Interest(types=frozenset({"group_stop", "resumed"})))
-    with Told("detach_stopped", threads) as program:
+    with Program("detach_stopped", threads) as program:
         program.send(signo)
         until(lambda: {one.state for one in living(program.pid).values()} == {"T"})
 

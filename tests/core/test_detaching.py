@@ -7,7 +7,7 @@ from collections import Counter
 from functools import cache, partial
 
 import pytest
-from real import Program, Tracing, until
+from real import Program, Tracing, asked, ended, living, tracers, until
 
 from tracerd.core import kernel, procfs
 from tracerd.core.commands import ReleaseCommand, ReleaseResult, Snapshot, Stop
@@ -43,21 +43,6 @@ WAITS = {
 EVERYTHING, NOTHING = "all calls watched", "nobody watches"
 
 
-class Told(Program):
-    """A program that does something for each byte of its standard input."""
-
-    def tell(self, text="x"):
-        self._shell.stdin.write(text)
-        self._shell.stdin.flush()
-
-    def children(self):
-        found = []
-        for tid in procfs.tasks(self.pid):
-            text = procfs.read(f"/proc/{self.pid}/task/{tid}/children") or b""
-            found += map(int, text.split())
-        return found
-
-
 class SwitchedGate:
     """Covers everybody while closed."""
 
@@ -74,23 +59,6 @@ def watched(request, quiet_tracing):
     return quiet_tracing
 
 
-def ended(parent, line):
-    """See that attach_vfork has had all its children, and end it."""
-    assert parent.stdout.readline() == line
-    parent.tell()
-    assert parent.wait() == 0
-
-
-def living(pid):
-    """The threads of a process that have not ended, by tid."""
-    found = {tid: procfs.status(tid) for tid in procfs.tasks(pid) or ()}
-    return {tid: one for tid, one in found.items() if one is not None and one.state not in "ZX"}
-
-
-def tracers(pid):
-    return {one.tracer for one in living(pid).values()}
-
-
 def states(pid):
     return {one.state for one in living(pid).values()}
 
@@ -105,16 +73,9 @@ def ended_or_waits_in(pid, call):
     return inside and status.state == "S"
 
 
-def asked(tracing, command):
-    """Submit a command; return where its answer will be, without waiting for it."""
-    answers = []
-    tracing.tracer.submit(command, answers.append)
-    return answers
-
-
 def life(name, *args, meanwhile):
     """Run a program that waits for a byte; return how it ended and what it said."""
-    with Told(name, *args) as program:
+    with Program(name, *args) as program:
         meanwhile(program)
         program.tell()
         return program.wait(), program.stdout.read()
@@ -163,7 +124,7 @@ def test_running(watched):
 @pytest.mark.parametrize("signo", [signal.SIGSTOP, signal.SIGTSTP])
 def test_in_a_group_stop(watched, signo):
     """Stopped under trace, all threads of it; it stays stopped, and one SIGCONT is enough."""
-    with Told("detach_stopped", 3) as program:
+    with Program("detach_stopped", 3) as program:
         owner = watched.attach(program.pid)
         program.send(signo)
         until(lambda: states(program.pid) <= {"t", "T"})
@@ -183,7 +144,7 @@ def test_in_a_group_stop(watched, signo):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_in_vfork(watched, threads):
     """The children leave at once, though their parents can not; nobody waits for anybody else."""
-    with Told("attach_vfork", threads, "later") as parent:
+    with Program("attach_vfork", threads, "later") as parent:
         owner = watched.attach(parent.pid)
         parent.send(signal.SIGUSR1)
         assert parent.stdout.readline() == "INSIDE\n"
@@ -210,7 +171,7 @@ def test_in_vfork(watched, threads):
 @pytest.mark.ptrace_case(24, 47)
 def test_a_tracer_that_ends_does_not_wait_in_the_wrong_order(quiet_tracing):
     """At its stop, vfork's children are let go before their parents, who can not come first."""
-    with Told("attach_vfork", 3, "later") as parent:
+    with Program("attach_vfork", 3, "later") as parent:
         quiet_tracing.attach(parent.pid)
         parent.send(signal.SIGUSR1)
         assert parent.stdout.readline() == "INSIDE\n"
@@ -365,7 +326,7 @@ def test_other_tracers_can_have_it_after_us(tracing, tmp_path):
 @pytest.mark.parametrize("signo", [signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH])
 def test_a_signal_that_is_ignored_ends_no_call(tracing, signo):
     """Untraced, the kernel would drop it unseen; a tracer is told of it, and the call is woken."""
-    with Told("detach_ignored") as program:
+    with Program("detach_ignored") as program:
         tracing.attach(program.pid)
         until(lambda: procfs.status(program.pid).state == "S")
         program.send(signo)

@@ -6,7 +6,6 @@ is not counted, only its process's.
 
 import gc
 import logging
-import signal
 import subprocess
 import threading
 from collections import Counter
@@ -19,8 +18,6 @@ from real import DEADLINE, EVERYTHING, LIFECYCLE, command, until
 
 from tracerd import errors
 from tracerd.core.commands import AttachCommand, Barrier, ReleaseCommand
-from tracerd.core.tracker import Ended, Observation, Tracker
-from tracerd.core.wait_status import Kind, WaitStatus
 from tracerd.protocol.events import (
     Detached,
     Exec,
@@ -193,18 +190,6 @@ def test_killed_in_exec_by_a_thread(tracing, nothing_left, tmp_path):
     check_births_and_ends(tracing.events, pid)
 
 
-def test_the_end_of_a_leader_is_the_end_of_all():
-    """Kernels tell a leader's end last; a thread not told of had become the leader."""
-    tracker = Tracker()
-    tracker.seized(1, 1)
-    tracker.announce(1, 2, Kind.CLONE, 1)
-    tracker.feed(Observation(2, WaitStatus(Kind.INTERRUPT)))
-    killed = WaitStatus(Kind.SIGNALED, signal.SIGKILL)
-    facts = tracker.feed(Observation(1, killed)).facts
-    assert facts == (Ended(2, 1, killed, process=False), Ended(1, 1, killed, process=True))
-    assert tracker.tasks == {}
-
-
 class Answers:
     """The answers to commands that were submitted without waiting."""
 
@@ -293,16 +278,3 @@ def test_killed_while_detached(tracing, nothing_left):
     assert ends["SignalExit"]
     until(lambda: tables(tracing.tracer) == {})  # children of the dead live on for a moment
     check_births_and_ends(tracing.events)
-
-
-@pytest.mark.ptrace_case(26)
-def test_the_id_of_an_adopted_task_is_used_again():
-    tracker = Tracker()
-    tracker.seized(1, 1)
-    tracker.feed(Observation(2, WaitStatus(Kind.INTERRUPT)))
-    tracker.announce(1, 2, Kind.FORK, 2, adopted=True)
-    tracker.feed(Observation(2, WaitStatus(Kind.SIGNALED, signal.SIGKILL)))
-    for _ in range(32_768):  # the least number of stops in which all ids can be used once
-        tracker.feed(Observation(1, WaitStatus(Kind.SIGNAL, signal.SIGUSR1)))
-    assert tracker.announce(1, 2, Kind.FORK, 2).facts
-    assert 2 in tracker.tasks

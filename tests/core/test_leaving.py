@@ -1,8 +1,7 @@
 """Releases that cannot be carried out at once, and attaches that come before they are."""
 
 import pytest
-from real import until
-from test_attaching import Told, answered, asked
+from real import Program, answered, asked, until
 
 from tracerd.core import procfs
 from tracerd.core.commands import AttachCommand, ExpireAttach, ExpireRelease, ReleaseCommand
@@ -22,7 +21,7 @@ def leaving(tracing, parent):
 
 @pytest.mark.ptrace_case(24, 45)
 def test_a_release_says_in_time_who_is_still_to_leave(tracing):
-    with Told("attach_vfork", 2) as parent:
+    with Program("attach_vfork", 2) as parent:
         release = leaving(tracing, parent)
         tracing.command(ExpireRelease(FIRST))
         assert answered(tracing, release).pending == procfs.tasks(parent.pid)
@@ -37,7 +36,7 @@ def test_a_release_says_in_time_who_is_still_to_leave(tracing):
 
 @pytest.mark.ptrace_case(45)
 def test_who_is_leaving_can_be_attached_to_again(tracing):
-    with Told("attach_vfork", 2) as parent:
+    with Program("attach_vfork", 2) as parent:
         release = leaving(tracing, parent)
         attach = asked(tracing, AttachCommand(parent.pid, SECOND))
         assert answered(tracing, release).pending == []  # it has given up its part

@@ -12,8 +12,7 @@ from real import DEADLINE, LIFECYCLE, command, until
 from tracerd.core import kernel, procfs
 from tracerd.core.commands import Snapshot
 from tracerd.core.pump import PythonPump, Stop
-from tracerd.core.tracker import FORGET_AFTER, Made, Observation, Tracker
-from tracerd.core.wait_status import MAKERS, Kind, WaitStatus, classify
+from tracerd.core.wait_status import MAKERS, classify
 from tracerd.protocol.events import Blind, Exit, NewChild, SignalExit, SyscallExit
 
 MADE_BY = {"fork", "vfork", "clone", "clone3"}
@@ -308,20 +307,6 @@ def test_a_child_goes_on_though_it_stops_only_after_its_makers_end(
     assert len(births) == 2
     assert output.read_text() == "1 killed, 0 odd\n"
     until(lambda: kept(tracing) == {})
-
-
-@pytest.mark.ptrace_case(23)
-def test_the_tid_of_a_task_taken_in_can_be_used_again():
-    """Fed by hand: it takes all tids to come round."""
-    tracker = Tracker()
-    tracker.seized(1, 1)
-    tracker.feed(Observation(2, WaitStatus(Kind.INTERRUPT)))
-    tracker.announce(1, 2, Kind.CLONE, 2, adopted=True)
-    tracker.feed(Observation(2, WaitStatus(Kind.EXITED)))
-    for _ in range(FORGET_AFTER):
-        tracker.feed(Observation(1, WaitStatus(Kind.SYSCALL)))
-    born = tracker.feed(Observation(1, WaitStatus(Kind.FORK), 2, 2))
-    assert Made(1, 2, Kind.FORK, thread=False) in born.facts
 
 
 @pytest.mark.ptrace_case(23, 31)

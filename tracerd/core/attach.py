@@ -4,7 +4,8 @@ One pass over /proc/PID/task, as strace does, leaves threads untraced under
 churn: a clone in flight when its maker is seized yields an untraced thread, and
 the directory can end early while threads die.  So: seize what is found, wait until
 every seized thread has stopped once (its clones are traced from then on), and
-scan again, until two passes in a row find nothing new.
+scan again, until two passes in a row find nothing new, and as many threads as the
+kernel counts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from tracerd.core.commands import Answer
 from tracerd.core.pidfd import PidFd
 
 QUIET_PASSES = 2
+MOST_PASSES = 1000
+"""After which what was found has to do; each takes some 100 us and a few for each thread."""
 RETRIES = 10
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -37,7 +40,7 @@ class AttachJob:
     by_uid: int | None = None
     pending: set[int] = field(default_factory=set)
     quiet: int = 0
-    seized: int = 0
+    passes: int = 0
 
 
 def check(pid: int, held: PidFd, ours: Container[int], *, trace_init: bool = False) -> None:

@@ -247,6 +247,7 @@ class Attacher:
         """Seize every thread that is not ours yet; count quiet passes."""
         scene = self._scene
         fresh = False
+        unannounced = 0
         for tid in procfs.tasks(job.pid) or []:
             task = scene.tracker.tasks.get(tid)
             if task is not None and self._is_replaced(task):
@@ -256,6 +257,8 @@ class Attacher:
             seized = attach.seize(job.pid, tid, scene.tracer_tid)
             if seized is Seized.GONE:
                 fresh = True  # it may have made another before it went
+            elif seized is Seized.OURS:
+                unannounced += 1
             if seized is not Seized.YES:
                 continue
             if self._is_strange(tid, job.pid):
@@ -269,7 +272,12 @@ class Attacher:
             scene.comms[tid] = process.comm if comm is None else shown(comm)
             job.pending.add(tid)
             fresh = True
-        job.quiet = 0 if fresh else job.quiet + 1
+        status = procfs.status(job.pid)
+        known = len(process.threads & scene.tracker.tasks.keys()) + unannounced
+        if status is not None and status.threads > known:
+            fresh = True  # the listing has missed some
+        job.passes += 1
+        job.quiet = 0 if fresh and job.passes < attach.MOST_PASSES else job.quiet + 1
 
     def _is_strange(self, tid: int, pid: int) -> bool:
         """Let a task go that was seized by mistake: its tid was recycled as we looked.

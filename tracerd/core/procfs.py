@@ -37,6 +37,7 @@ class Status(NamedTuple):
 
     inner: the tid in the innermost pid namespace the task is in; its own tid if that is ours.
     switches: how often the task has slept or waited for a processor.
+    threads: how many its process has, dead ones that are not reaped among them.
     """
 
     state: str
@@ -51,6 +52,7 @@ class Status(NamedTuple):
     caught: int
     inner: int
     switches: int
+    threads: int
 
 
 def _four(value: bytes) -> tuple[int, int, int, int]:
@@ -79,6 +81,7 @@ def status(tid: int) -> Status | None:
             inner=int(rows[b"NSpid"].split()[-1]) if b"NSpid" in rows else tid,
             switches=int(rows[b"voluntary_ctxt_switches"])
             + int(rows[b"nonvoluntary_ctxt_switches"]),
+            threads=int(rows[b"Threads"]),
         )
     except (KeyError, ValueError):
         return None
