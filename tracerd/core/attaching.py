@@ -67,7 +67,11 @@ class Attacher:
         ours = {os.getpid(), self._doorbell.tid}
         attach.check(pid, held, ours, trace_init=command.trace_init)
         process = Process(
-            pid=pid, lineage=frozenset({pid}), hidden=command.until_exec, attached_ns=time.time_ns()
+            pid=pid,
+            lineage=frozenset({pid}),
+            hidden=command.until_exec,
+            told=False,
+            attached_ns=time.time_ns(),
         )
         identity.read_all(process, pid)
         process.owners.add(owner)
@@ -91,6 +95,7 @@ class Attacher:
             scene.tracker.tasks[tid].leaving = False
         for leaving in scene.leavings:
             leaving.leaving.discard(process)
+        self._teller.forget_left(process, time.time_ns())
         process.owners.add(command.owner)
         process.attaching = True
         scene.targets[command.owner] = Target(command.owner, process.pid, {process})
@@ -265,7 +270,8 @@ class Attacher:
                 continue
             scene.tracker.seized(tid, job.pid)
             process.threads.add(tid)
-            process.untold.add(tid)
+            if not process.told:
+                process.untold.add(tid)
             identity.read_inner(process, tid)
             scene.pump.watch(tid, job.pid, hidden=process.hidden)
             comm = procfs.comm(tid)
@@ -306,6 +312,7 @@ class Attacher:
         process.attaching = False
         if not process.threads:
             self._teller.drop_process(process)
+        process.told = True
         process.untold.clear()
         if job.pid not in process.threads:
             scene.tracker.leaderless.add(job.pid)

@@ -237,18 +237,34 @@ class Teller:
                 process, comm, fact.tid, fact.status, time_ns, whole=fact.process
             )
             scene.emit(process, event)
+        if not fact.process and not process.owners and process.threads <= {fact.tid}:
+            self._detached(process, time_ns)  # the others had left already
         self._drop_thread(process, fact.tid)
 
     def _left(self, fact: Left, time_ns: int) -> None:
         scene = self._scene
         process = scene.processes[fact.tgid]
-        scene.entries.pop(fact.tid, None)
+        entry = scene.entries.pop(fact.tid, None)
         last = process.threads <= {fact.tid}
-        if last and scene.wants("detached") and not process.hidden:
+        if entry is not None and not last:
+            process.left_inside[fact.tid] = entry
+        if last:
+            self._detached(process, time_ns)
+        self._drop_thread(process, fact.tid)
+
+    def _detached(self, process: Process, time_ns: int) -> None:
+        scene = self._scene
+        if scene.wants("detached") and not process.hidden:
             why = next((t.why for t in scene.leavings if process in t.leaving), "detach")
             event = events.Detached(**scene.head(process, process.pid, time_ns), why=why)
             scene.emit(process, event)
-        self._drop_thread(process, fact.tid)
+
+    def forget_left(self, process: Process, time_ns: int) -> None:
+        """Tell of the calls that were lost sight of as unfinished: the process stays after all."""
+        for tid, entry in process.left_inside.items():
+            self._scene.entries[tid] = entry
+            self.unfinished(process, tid, time_ns)
+        process.left_inside.clear()
 
     def _drop_thread(self, process: Process, tid: int) -> None:
         scene = self._scene

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +37,10 @@ class Process:
     held: bool = False
     attaching: bool = False
     """An attach is looking for its threads: it is kept though none may be known."""
+    told: bool = True
+    """Subscribers have heard of it: it was forked under trace, or its attach has succeeded."""
     untold: set[int] = field(default_factory=set)
     """Threads seized by an attach whose `attached` event has not been told yet."""
+    left_inside: dict[int, Any] = field(default_factory=dict)
+    """Calls in which threads were detached, by tid, while others have yet to be."""
     attached_ns: int = 0
