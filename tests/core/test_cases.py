@@ -28,7 +28,7 @@ CASES = {
     15: "SIGSTOP: delivery, group-stop, LISTEN, SIGCONT",
     16: "detach from LISTEN, where every request but INTERRUPT fails",
     17: "LISTEN is legal at an event stop only",
-    18: "GETSIGINFO fails in a group-stop and on a killed task",
+    18: "GETSIGINFO at a group-stop, in LISTEN and on a killed task",
     19: "event messages: child, former tid",
     20: "a task that dies in a call: the call is told as unfinished",
     21: "a child's first stop before its maker's event, and the other way round",
