@@ -52,6 +52,15 @@ class OpenGate:
         return False
 
 
+class SwitchedGate:
+    """Covers everybody while closed."""
+
+    closed = False
+
+    def covers(self, process):
+        return self.closed
+
+
 class Tracing:
     """A running tracer, its events, and ways to wait for them."""
 

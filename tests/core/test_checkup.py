@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 
-from real import Program, Tracing, until
+from real import Program, SwitchedGate, Tracing, until
 
 from tracerd.core import checkup, kernel, procfs
 from tracerd.core.commands import Checkup, Recheck
@@ -73,17 +73,8 @@ def test_who_runs_sleeps_or_is_stopped_by_job_control_is_well(tracing):
             assert found(tracing) == []
 
 
-class Shut:
-    """Everybody waits."""
-
-    closed = False
-
-    def covers(self, process):
-        return self.closed
-
-
 def test_who_waits_for_a_subscriber_is_well():
-    gate = Shut()
+    gate = SwitchedGate()
     tracing = Tracing(gate)
     try:
         tracing.interest()

@@ -4,7 +4,7 @@ import signal
 from collections import Counter
 
 import pytest
-from real import Program, Tracing, command, until
+from real import Program, SwitchedGate, Tracing, command, until
 
 from tracerd.core import procfs
 from tracerd.core.commands import Recheck, Snapshot
@@ -98,15 +98,6 @@ def test_two_hundred_forks_and_execs(tracing):
     assert tracing.run("sh", *command("forkexec200")) == 0
     assert len([e for e in tracing.of(NewChild) if not e.thread]) >= 200
     assert tracing.command(Snapshot()) == []
-
-
-class SwitchedGate:
-    """Covers everybody while closed."""
-
-    closed = False
-
-    def covers(self, process):
-        return self.closed
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import cache, partial
 
 import pytest
-from real import Program, Tracing, asked, ended, living, tracers, until
+from real import Program, SwitchedGate, Tracing, asked, ended, living, tracers, until
 
 from tracerd.core import kernel, procfs
 from tracerd.core.commands import ReleaseCommand, ReleaseResult, Snapshot, Stop
@@ -41,15 +41,6 @@ WAITS = {
 
 
 EVERYTHING, NOTHING = "all calls watched", "nobody watches"
-
-
-class SwitchedGate:
-    """Covers everybody while closed."""
-
-    closed = False
-
-    def covers(self, process):
-        return self.closed
 
 
 @pytest.fixture(params=[EVERYTHING, NOTHING])

@@ -50,17 +50,14 @@ def check(pid: int, held: PidFd, ours: Container[int], *, trace_init: bool = Fal
     """
     if pid in ours:
         raise errors.OwnDaemon(pid)
-    for _ in range(RETRIES):
+    for tries_left in reversed(range(RETRIES)):
         try:
             untraceable.refuse(pid, trace_init=trace_init)
-        except (errors.NoSuchProcess, errors.ZombieProcess, errors.ExitingProcess):
-            if not held.alive():
-                raise
-            # A thread may be taking a dying leader's place, by execve.
-        else:
             break
-    else:
-        untraceable.refuse(pid, trace_init=trace_init)
+        except (errors.NoSuchProcess, errors.ZombieProcess, errors.ExitingProcess):
+            # A thread may be taking a dying leader's place, by execve.
+            if not tries_left or not held.alive():
+                raise
     status = procfs.status(pid)
     if status is not None and status.tgid != pid:
         raise errors.NoSuchProcess(pid)
@@ -100,9 +97,8 @@ def seize(pid: int, tid: int, tracer: int) -> Seized:
             if tid == pid and kernel.interrupt(tid):
                 return Seized.YES  # seized as the thread that it was before its execve
             return Seized.OURS
-        if status.tracer:
-            holder = procfs.status(status.tracer)
-            raise errors.AlreadyTraced(pid, holder.tgid if holder else status.tracer)
+        if tracing := procfs.tracer_of(tid):
+            raise errors.AlreadyTraced(pid, tracing)
         # Alive and nobody's: refused for good, or a thread has just taken a dying leader's tid.
     raise errors.PermissionDenied(pid, _why(status) if status else "the kernel refuses")
 

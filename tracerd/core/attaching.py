@@ -74,11 +74,8 @@ class Attacher:
             attached_ns=time.time_ns(),
         )
         identity.read_all(process, pid)
-        process.owners.add(owner)
         scene.processes[pid] = process
-        scene.targets[owner] = Target(owner, pid, {process})
-        job = self._jobs[owner] = AttachJob(pid, owner, answer, held, command.by_uid)
-        process.attaching = True
+        job = self._begin(process, command, answer, held)
         self._doorbell.ring_soon()  # see _look_again
         try:
             self._scan(job, process)
@@ -96,14 +93,28 @@ class Attacher:
         for leaving in scene.leavings:
             leaving.leaving.discard(process)
         self._teller.forget_left(process, time.time_ns())
-        process.owners.add(command.owner)
-        process.attaching = True
-        scene.targets[command.owner] = Target(command.owner, process.pid, {process})
-        held = PidFd(process.pid)
-        job = AttachJob(process.pid, command.owner, answer, held, command.by_uid)
+        job = self._begin(process, command, answer, PidFd(process.pid))
         job.pending = {tid for tid in process.threads if scene.tracker.tasks[tid].interrupted}
-        self._jobs[command.owner] = job
         self.progress()
+
+    def _begin(
+        self, process: Process, command: AttachCommand, answer: Answer, held: PidFd
+    ) -> AttachJob:
+        owner = command.owner
+        process.owners.add(owner)
+        process.attaching = True
+        self._scene.targets[owner] = Target(owner, process.pid, {process})
+        job = self._jobs[owner] = AttachJob(process.pid, owner, answer, held, command.by_uid)
+        return job
+
+    def _end(self, job: AttachJob) -> Process:
+        """Take an attach off the list, and its process with it if nothing of that is traced."""
+        del self._jobs[job.owner]
+        process = self._scene.processes[job.pid]
+        process.attaching = False
+        if not process.threads:
+            self._teller.drop_process(process)
+        return process
 
     def expire(self, command: ExpireAttach, answer: Answer) -> None:
         """Answer an attach that takes too long with what has been reached."""
@@ -114,7 +125,7 @@ class Attacher:
 
     def release(self, command: ReleaseCommand, answer: Answer) -> None:
         """Give up an owner's processes; answered when they run free."""
-        job = self._jobs.pop(command.owner, None)
+        job = self._jobs.get(command.owner)
         if job is not None:
             self._give_up(job, errors.NoSuchProcess(job.pid))
         target = self._scene.targets.get(command.owner)
@@ -144,7 +155,6 @@ class Attacher:
             del scene.tracker.tasks[tid]
             kernel.detach(tid)
         for job in list(self._jobs.values()):
-            del self._jobs[job.owner]
             self._give_up(job, errors.ShuttingDown())
         for target in list(scene.targets.values()):
             target.why = why
@@ -173,9 +183,9 @@ class Attacher:
         that was not ours yet, by execve: the kernel tells neither of the leader's end nor of the
         exec then.  And, to be sure, whatever is not there any more at two looks.
         """
+        self._doorbell.ring_soon()  # no stop tells of these things
         scene, now = self._scene, time.monotonic()
         if now - self._looked < LOOK_EVERY_S:
-            self._doorbell.ring_soon()  # no stop tells of these things
             return
         self._looked = now
         waited_for = {tid for job in self._jobs.values() for tid in job.pending}
@@ -189,24 +199,25 @@ class Attacher:
                 vanished.add(tid)
                 if tid in self._vanished:
                     self._drop(task)
-            elif tid == task.tgid and status.state in untraceable.DEAD:
+            elif tid != task.tgid:
+                continue
+            elif status.state in untraceable.DEAD:
                 # Its end is told when the last thread's is.
                 process = scene.processes[tid]
                 if not process.owners and len(procfs.tasks(tid) or ()) > 1:
                     self._lose(tid)
-            elif self._is_replaced(task):
+            elif status.tracer != scene.tracer_tid:
                 self._drop(task)
         self._vanished = vanished
-        self._doorbell.ring_soon()
 
-    def _is_replaced(self, task: Task) -> bool:
-        """Whether a leader's tid is another task's by now, by the execve of one not ours."""
-        if task.tid != task.tgid:
-            return False
-        status = procfs.status(task.tid)
-        if status is None or status.state in untraceable.DEAD:
-            return False
-        return status.tracer != self._scene.tracer_tid
+    def _is_anothers(self, tid: int) -> bool:
+        """Whether a leader's tid is by now that of a living task which is not ours."""
+        status = procfs.status(tid)
+        return (
+            status is not None
+            and status.state not in untraceable.DEAD
+            and status.tracer != self._scene.tracer_tid
+        )
 
     def _drop(self, task: Task) -> None:
         """Forget a task that is none of ours any more; an attach under way seizes it anew."""
@@ -221,8 +232,7 @@ class Attacher:
             self._lose(task.tid)
 
     def _lose(self, tid: int) -> None:
-        for fact in self._scene.tracker.lost(tid).facts:
-            self._teller.tell(fact, time.time_ns())
+        self._teller.tell(self._scene.tracker.lost(tid), time.time_ns())
 
     def _has_to_stop(self, tid: int) -> bool:
         task = self._scene.tracker.tasks.get(tid)
@@ -234,19 +244,13 @@ class Attacher:
         process = self._scene.processes[job.pid]
         if not job.held.alive():
             self._fail(job, errors.NoSuchProcess(job.pid))
-        elif not process.threads:
-            # A thread that was not ours yet has replaced all that were, by execve.
-            self._rescan(job, process)
-        elif job.quiet >= attach.QUIET_PASSES:
+        elif process.threads and job.quiet >= attach.QUIET_PASSES:
             self._succeed(job)
-        else:
-            self._rescan(job, process)
-
-    def _rescan(self, job: AttachJob, process: Process) -> None:
-        try:
-            self._scan(job, process)
-        except errors.TracerdError as error:
-            self._fail(job, error)
+        else:  # without threads: one that was not ours yet has replaced them all, by execve
+            try:
+                self._scan(job, process)
+            except errors.TracerdError as error:
+                self._fail(job, error)
 
     def _scan(self, job: AttachJob, process: Process) -> None:
         """Seize every thread that is not ours yet; count quiet passes."""
@@ -255,10 +259,10 @@ class Attacher:
         unannounced = 0
         for tid in procfs.tasks(job.pid) or []:
             task = scene.tracker.tasks.get(tid)
-            if task is not None and self._is_replaced(task):
+            if task is not None:
+                if tid != job.pid or not self._is_anothers(tid):
+                    continue
                 self._drop(task)
-            elif task is not None:
-                continue
             seized = attach.seize(job.pid, tid, scene.tracer_tid)
             if seized is Seized.GONE:
                 fresh = True  # it may have made another before it went
@@ -307,14 +311,10 @@ class Attacher:
 
     def _succeed(self, job: AttachJob) -> None:
         scene = self._scene
-        del self._jobs[job.owner]
-        process = scene.processes[job.pid]
-        process.attaching = False
-        if not process.threads:
-            self._teller.drop_process(process)
+        process = self._end(job)
         process.told = True
         process.untold.clear()
-        if job.pid not in process.threads:
+        if process.threads and job.pid not in process.threads:
             scene.tracker.leaderless.add(job.pid)
         if not process.hidden and scene.wants("attached"):
             event = events.Attached(
@@ -325,26 +325,18 @@ class Attacher:
             )
             scene.emit(process, event)
         ready = sorted(process.threads - job.pending)
-        self._scene.answers.append((job.answer, AttachResult(job.pid, ready, sorted(job.pending))))
+        scene.answers.append((job.answer, AttachResult(job.pid, ready, sorted(job.pending))))
 
     def _fail(self, job: AttachJob, error: errors.TracerdError) -> None:
         """Undo an attach: threads already seized are let go."""
-        scene = self._scene
-        del self._jobs[job.owner]
-        process = scene.processes[job.pid]
-        process.attaching = False
-        if process.threads:
-            self._let_go(scene.targets[job.owner])
-        else:
-            self._teller.drop_process(process)
-        self._scene.answers.append((job.answer, error))
+        self._give_up(job, error)
+        target = self._scene.targets.get(job.owner)
+        if target is not None:
+            self._let_go(target)
 
     def _give_up(self, job: AttachJob, error: errors.TracerdError) -> None:
-        """Answer an attach that nobody wants any more."""
-        process = self._scene.processes[job.pid]
-        process.attaching = False
-        if not process.threads:
-            self._teller.drop_process(process)
+        """Answer an attach that comes to nothing."""
+        self._end(job)
         self._scene.answers.append((job.answer, error))
 
     def _let_go(self, target: Target) -> None:

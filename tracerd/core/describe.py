@@ -57,8 +57,7 @@ class Describer:
             "comm": process.comm if comm is None else comm,
         }
         if process.inner:
-            head["ns_pid"] = process.inner.get(process.pid)
-            head["ns_tid"] = process.inner.get(tid)
+            head |= _own_ids(process, tid)
         return head
 
     def entered(
@@ -99,8 +98,7 @@ class Describer:
         result: dict[str, Any]
         result = {"unfinished": True} if back is None else self._result(entry, back, args)
         if process.inner:
-            result["ns_pid"] = process.inner.get(process.pid)
-            result["ns_tid"] = process.inner.get(entry.tid)
+            result |= _own_ids(process, entry.tid)
         found = files.entries(process, entry, back) if syscall.level else []
         if entry.action.noted and syscall.name in EXECS and back is not None and not back.failed:
             found += self._implied(process, entry.tid, found)
@@ -222,6 +220,11 @@ class Describer:
             former_tid=former if former != tid else None,
             truncated=not whole,
         )
+
+
+def _own_ids(process: Process, tid: int) -> dict[str, int | None]:
+    """Return what a task of a process in another pid namespace is called there."""
+    return {"ns_pid": process.inner.get(process.pid), "ns_tid": process.inner.get(tid)}
 
 
 def _fds(entry: Call) -> dict[str, str]:

@@ -51,14 +51,12 @@ class Doorbell:
         try:
             kernel.seize(tid, kernel.O_EXITKILL)
         except OSError as error:
-            found = procfs.status(tid)
+            tracer = procfs.tracer_of(tid)
             # Nobody else would end it, and a tracer that follows us waits for it for ever.
             os.kill(tid, signal.SIGKILL)
             os.waitpid(tid, kernel.WALL)
-            if error.errno == errno.EPERM and found is not None and found.tracer:
+            if error.errno == errno.EPERM and tracer:
                 # We are traced with all that we start (strace -f, tracerctl run).
-                holder = procfs.status(found.tracer)
-                tracer = found.tracer if holder is None else holder.tgid
                 raise errors.AlreadyTraced(os.getpid(), tracer) from None
             raise
         with self._lock:

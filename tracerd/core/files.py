@@ -87,6 +87,8 @@ def created_by(entry: Call, flags: int, *, failed: bool) -> Created | None:
 
 def part_told(entry: Call, back: Call | None) -> tuple[Call, Call | None]:
     """Return the records of the call that a call stands for (see How.PART); else the same."""
+    if not entry.action.syscall.parts:
+        return entry, back
     part = part_of(entry.action.syscall, entry.captured, () if back is None else back.captured)
     if part is None:
         return entry, back
@@ -99,8 +101,10 @@ def part_told(entry: Call, back: Call | None) -> tuple[Call, Call | None]:
 
 
 def entries(process: Process, entry: Call, back: Call | None) -> list[FileAccess]:
-    """Return what a call does to files.  back: its exit record; None if it never returned."""
-    entry, back = part_told(entry, back)
+    """Return what a call does to files.  back: its exit record; None if it never returned.
+
+    Of a call that stands for another, both records are to be those of part_told.
+    """
     syscall, plan = entry.action.syscall, entry.action.plan
     failed = back is None or back.failed
     found: list[FileAccess] = []

@@ -87,6 +87,15 @@ def status(tid: int) -> Status | None:
         return None
 
 
+def tracer_of(tid: int) -> int:
+    """Return the process that traces a task; 0: none, or the task is gone."""
+    found = status(tid)
+    if found is None or not found.tracer:
+        return 0
+    holder = status(found.tracer)  # a thread, as the kernel names it
+    return found.tracer if holder is None else holder.tgid
+
+
 class Stat(NamedTuple):
     """The parts of /proc/TID/stat that matter here.  start: clock ticks since boot."""
 

@@ -81,11 +81,11 @@ class Teller:
             return
         if entry.action.noted or not entry.action.syscall.known:
             self._note(process, entry, call)
+        resumes = self._resumes(entry)
         if not process.hidden and self._tells_exit(entry):
-            resumes = self._resumes(entry)
             event = scene.describer.returned(process, comm, entry, call, time_ns, resumes)
             scene.emit(process, event)
-        if call.failed and call.ret == -kernel.ERESTART_RESTARTBLOCK and not self._resumes(entry):
+        if call.failed and call.ret == -kernel.ERESTART_RESTARTBLOCK and not resumes:
             scene.resumable[tid] = entry.action.syscall.name
 
     def suspended(self, tid: int) -> None:

@@ -290,10 +290,9 @@ class Tracker:
             return self._go(task, Resume.RUN, ())
         return Decision(Resume.HOLD)
 
-    def lost(self, tid: int) -> Decision:
-        """Note that a task's tid has gone to another one, which is not ours."""
-        task = self.tasks.pop(tid)
-        return Decision(Resume.NOTHING, (Left(tid, task.tgid),))
+    def lost(self, tid: int) -> Left:
+        """Give up a task that makes no stops any more: see Attacher._look_again."""
+        return Left(tid, self.tasks.pop(tid).tgid)
 
     def needs_interrupt(self, tid: int) -> bool:
         """Whether a stop has to be asked for: none is on its way."""

@@ -37,8 +37,5 @@ def refuse(pid: int, *, trace_init: bool = False) -> None:
             raise errors.ExitingProcess(pid)
     if pid == INIT and not trace_init:
         raise errors.InitProcess(pid)
-    for tid in procfs.tasks(os.getpid()) or ():
-        ours = procfs.status(tid)
-        tracer = procfs.status(ours.tracer) if ours and ours.tracer else None
-        if tracer is not None and tracer.tgid == pid:
-            raise errors.PermissionDenied(pid, "it traces this daemon")
+    if any(procfs.tracer_of(tid) == pid for tid in procfs.tasks(os.getpid()) or ()):
+        raise errors.PermissionDenied(pid, "it traces this daemon")
