@@ -35,11 +35,9 @@ def kept(tracing):
         "tasks": scene.tracker.tasks,
         "processes": scene.processes,
         "targets": scene.targets,
-        "entries": scene.entries,
         "comms": scene.comms,
-        "spaces": scene.pump._spaces,
-        "inside": scene.pump._inside,
-        "hidden": scene.pump._hidden,
-        "manual": scene.pump.manual,
+        "told_tasks": tracing.tracer._teller._tasks,
+        "told_processes": tracing.tracer._teller._processes,
+        **scene.pump.kept(),
     }
     return {name: table for name, table in tables.items() if table}

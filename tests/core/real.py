@@ -13,7 +13,14 @@ from pathlib import Path
 from build import command
 
 from tracerd.core import procfs
-from tracerd.core.commands import AttachCommand, ReleaseCommand, SetInterest, Stop, TargetEnded
+from tracerd.core.commands import (
+    AttachCommand,
+    ReleaseCommand,
+    SetInterest,
+    Stop,
+    TargetEnded,
+    Wish,
+)
 from tracerd.core.tracer import Tracer
 from tracerd.protocol.events import EVENT_TYPES
 from tracerd.protocol.filters import Interest
@@ -64,11 +71,11 @@ class SwitchedGate:
 class Tracing:
     """A running tracer, its events, and ways to wait for them."""
 
-    def __init__(self, gate=None):
+    def __init__(self, gate=None, pump=None):
         self.items = []
         self.events = []
         self._changed = threading.Condition()
-        self.tracer = Tracer(publish=self._publish, gate=gate or OpenGate())
+        self.tracer = Tracer(publish=self._publish, gate=gate or OpenGate(), pump=pump)
         self._failure = None
         self._thread = threading.Thread(target=self._run, name="tracer")
         self._owners = itertools.count(1)
@@ -102,7 +109,7 @@ class Tracing:
         return box[0]
 
     def interest(self, interest=EVERYTHING):
-        self.command(SetInterest(interest))
+        self.command(SetInterest((Wish(interest),)))
 
     def attach(self, pid, **options):
         owner = next(self._owners)

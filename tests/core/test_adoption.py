@@ -24,12 +24,24 @@ class IdlePump:
 
     name = "idle"
 
+    threaded = False
+    stops = 0
+
     def __init__(self):
-        self.manual = set()
+        self.items = []
         self.resumed = []
         self.watched = {}
 
-    def watch(self, tid, tgid, *, hidden=False):
+    def put(self, item):
+        self.items.append(item)
+
+    def entry(self, tid):
+        return None
+
+    def set_manual(self, tid, manual):
+        pass
+
+    def watch(self, tid, tgid, actions, mode):
         self.watched[tid] = tgid
 
     def forget(self, tid):
@@ -72,7 +84,7 @@ def test_a_child_of_a_killed_maker_is_taken_in(tracer):
         assert set(scene.processes) == {child.pid}
         assert scene.processes[child.pid].lineage == {MAKER, child.pid}
         assert scene.processes[child.pid].start == procfs.stat(child.pid).start
-        assert not [i for i in scene.items if i.__class__.__name__ == "TargetEnded"]
+        assert not [i for i in scene.pump.items if i.__class__.__name__ == "TargetEnded"]
         tracer._on_stop(Stop(child.pid, for_killed(signal.SIGKILL), 0))
         assert scene.processes == {}
         assert scene.targets == {}

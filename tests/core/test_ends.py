@@ -6,11 +6,11 @@ import signal
 import pytest
 from beside import same
 from lives import ENDS, kept, untold
-from real import EVERYTHING, LIFECYCLE, Program, command, until
+from real import EVERYTHING, LIFECYCLE, Program, Tracing, command, until
 
 from tracerd.core import procfs
 from tracerd.core.commands import Snapshot
-from tracerd.core.pump import PythonPump
+from tracerd.core.python_pump import PythonPump
 from tracerd.core.wait_status import SYSCALL_STOP
 from tracerd.protocol.events import Exec, Exit, NewChild, SignalExit, SignalStop, SyscallExit
 
@@ -209,8 +209,10 @@ def test_the_value_of_a_sigreturn_is_no_error(tracing, tmp_path):
 
 @pytest.mark.ptrace_case(31, 33)
 @pytest.mark.parametrize("stop", ["call", "other"])
-def test_a_death_queued_behind_a_stop_comes_after_it(tracing, monkeypatch, stop):
+def test_a_death_queued_behind_a_stop_comes_after_it(monkeypatch, stop):
     """Children are killed when a stop of theirs has been taken and is not handled yet."""
+    tracing = Tracing(pump=PythonPump())
+    tracing.interest()
     gather, killed = PythonPump._gather, set()
 
     def kills(pump, statuses):
@@ -231,6 +233,7 @@ def test_a_death_queued_behind_a_stop_comes_after_it(tracing, monkeypatch, stop)
     assert sum(isinstance(e, ENDS) for e in tracing.events) == 41
     assert untold(tracing.events) == []
     assert kept(tracing) == {}
+    tracing.stop()
 
 
 # --- what parents learn -----------------------------------------------------------------------

@@ -49,16 +49,13 @@ def tables(tracer):
     kept = {
         "tasks": scene.tracker.tasks,
         "processes": scene.processes,
-        "entries": scene.entries,
         "comms": scene.comms,
         "targets": scene.targets,
         "leavings": scene.leavings,
         "jobs": tracer._attacher._jobs,
-        "spaces": scene.pump._spaces,
-        "inside": scene.pump._inside,
-        "manual": scene.pump.manual,
-        "hidden": scene.pump._hidden,
-        "memory": scene.pump._memory._open,
+        "told_tasks": tracer._teller._tasks,
+        "told_processes": tracer._teller._processes,
+        **scene.pump.kept(),
     }
     return {name: list(table) for name, table in kept.items() if table}
 

@@ -11,7 +11,7 @@ from real import DEADLINE, LIFECYCLE, command, until
 
 from tracerd.core import kernel, procfs
 from tracerd.core.commands import Snapshot
-from tracerd.core.pump import PythonPump, Stop
+from tracerd.core.pump import Stop, choose
 from tracerd.core.wait_status import MAKERS, classify
 from tracerd.protocol.events import Blind, Exit, NewChild, SignalExit, SyscallExit
 
@@ -22,7 +22,8 @@ MADE_BY = {"fork", "vfork", "clone", "clone3"}
 def stops(monkeypatch):
     """Put functions appended to this list between the pump and the tracer: records to records."""
     between = []
-    wait = PythonPump.wait
+    kind = type(choose())
+    wait = kind.wait
 
     def waited(pump):
         records = wait(pump)
@@ -30,7 +31,7 @@ def stops(monkeypatch):
             records = change(records)
         return records
 
-    monkeypatch.setattr(PythonPump, "wait", waited)
+    monkeypatch.setattr(kind, "wait", waited)
     return between
 
 

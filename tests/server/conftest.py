@@ -119,7 +119,7 @@ class FakeTracer:
 
     def _obey(self, command, answer):
         match command:
-            case commands.SetInterest(interest):
+            case commands.SetInterest((commands.Wish(interest),)):
                 self.interests.append(interest)
                 answer(None)
             case commands.Barrier():

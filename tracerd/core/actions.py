@@ -6,6 +6,7 @@ forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tracerd.core.calls import NOT_RESTARTED
@@ -13,7 +14,7 @@ from tracerd.core.state_calls import STATE_CALLS
 from tracerd.core.syscalls import TABLES, lookup
 from tracerd.core.syscalls.model import Capture, How, Syscall
 from tracerd.core.syscalls.plan import Plan, plan_for
-from tracerd.protocol.filters import Interest
+from tracerd.protocol.interest import NOTHING, Interest, either
 
 ABIS: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
 """AUDIT_ARCH_* of <linux/audit.h>."""
@@ -38,19 +39,27 @@ class Action(NamedTuple):
     noted: bool
     again: bool = False
     """A call of calls.NOT_RESTARTED."""
+    prefixes: tuple[bytes, ...] | None = None
+    """If not None, it is told only if it may have to do with a path that begins so."""
 
 
 class Actions:
-    """The table for one Interest.  `find` is called at every syscall-enter-stop."""
+    """The table for what is wanted of a process.  `find` is called at every syscall-enter-stop.
 
-    def __init__(self, interest: Interest) -> None:
-        self.interest = interest
-        self.any_calls = (
-            interest.enter != frozenset()
-            or interest.exit != frozenset()
-            or "blind" in interest.types  # what makes blind are calls
-        )
+    interests: of all wishes that cover it.  calls: whether any call has to stop.
+    """
+
+    def __init__(self, interests: Iterable[Interest] = ()) -> None:
+        self.interests = tuple(interests)
+        self.interest = NOTHING
+        for each in self.interests:
+            self.interest = self.interest.union(each)
+        self.calls = _any_calls(self.interest)
         self._found: dict[int, dict[int, Action | None]] = {}
+
+    def wants(self, kind: str) -> bool:
+        """Whether anyone subscribed to this type of event."""
+        return kind in self.interest.types
 
     def find(self, arch: int, nr: int) -> Action | None:
         """Return the action for a call, or None to let it pass.  arch: AUDIT_ARCH_*."""
@@ -83,9 +92,20 @@ class Actions:
             tuple([self._limited(capture) for capture in plan.exit]),
             tell_enter,
             tell_exit,
-            noted=name in STATE_CALLS,
+            noted=name in STATE_CALLS or not syscall.known,
             again=name in NOT_RESTARTED,
+            prefixes=self._prefixes(name),
         )
+
+    def _prefixes(self, name: str) -> tuple[bytes, ...] | None:
+        """Return what paths of a call must begin with for anyone to want it."""
+        prefixes: set[bytes] = set()
+        for each in self.interests:
+            if each.exit is None or name in each.exit:
+                if each.paths is None:
+                    return None
+                prefixes.update(path.encode() for path in each.paths)
+        return tuple(sorted(prefixes))
 
     def _limited(self, capture: Capture) -> Capture:
         if capture.parts is not None:
@@ -99,10 +119,24 @@ class Actions:
         return capture
 
 
-NOBODY = Interest()
+def _any_calls(interest: Interest) -> bool:
+    return (
+        interest.enter != frozenset()
+        or interest.exit != frozenset()
+        or "blind" in interest.types  # what makes blind are calls
+    )
+
+
+def captured_names(interests: Iterable[Interest]) -> frozenset[str] | None:
+    """Return the names of the calls that have to stop; None: all.
+
+    Those that the tracer itself must see are among them.
+    """
+    names: frozenset[str] | None = STATE_CALLS
+    for each in interests:
+        names = either(names, either(each.enter, each.exit))
+    return names
+
+
+NOBODY = Actions()
 """Nobody wants anything."""
-
-
-def only_exec() -> Actions:
-    """Return the table for processes that are hidden until they exec: nothing is told."""
-    return Actions(NOBODY)

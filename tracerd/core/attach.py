@@ -72,7 +72,7 @@ class Seized(enum.Enum):
     GONE = "gone"
 
 
-def seize(pid: int, tid: int, tracer: int) -> Seized:
+def seize(pid: int, tid: int, tracer: int, options: int = kernel.OPTIONS) -> Seized:
     """Seize one thread and ask it to stop.
 
     tracer: tid of the tracer thread.  Raises AlreadyTraced, PermissionDenied.
@@ -80,7 +80,7 @@ def seize(pid: int, tid: int, tracer: int) -> Seized:
     status = None
     for _ in range(RETRIES):
         try:
-            if not kernel.seize(tid):
+            if not kernel.seize(tid, options):
                 return Seized.GONE
         except OSError as error:
             if error.errno != errno.EPERM:

@@ -19,11 +19,13 @@ from tracerd.core.commands import (
     TargetEnded,
 )
 from tracerd.core.doorbell import Doorbell
+from tracerd.core.items import Gone
+from tracerd.core.keeping import Keeper
 from tracerd.core.pidfd import PidFd
 from tracerd.core.scene import Scene, Target
-from tracerd.core.telling import Teller
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import Resume, State, Task
+from tracerd.core.watching import Watcher
 from tracerd.protocol import events
 from tracerd.protocol.text import shown
 
@@ -33,9 +35,10 @@ LOOK_EVERY_S = 0.02
 class Attacher:
     """Carries out attaches and releases; both take many rounds."""
 
-    def __init__(self, scene: Scene, teller: Teller, doorbell: Doorbell) -> None:
+    def __init__(self, scene: Scene, keeper: Keeper, watcher: Watcher, doorbell: Doorbell) -> None:
         self._scene = scene
-        self._teller = teller
+        self._keeper = keeper
+        self._watcher = watcher
         self._doorbell = doorbell
         self._jobs: dict[int, AttachJob] = {}
         self.stopping = False
@@ -71,16 +74,19 @@ class Attacher:
             lineage=frozenset({pid}),
             hidden=command.until_exec,
             told=False,
+            calls=command.calls,
             attached_ns=time.time_ns(),
         )
         identity.read_all(process, pid)
         scene.processes[pid] = process
+        self._watcher.identify(process)
         job = self._begin(process, command, answer, held)
         self._doorbell.ring_soon()  # see _look_again
         try:
             self._scan(job, process)
             if not held.alive():  # the pid may be another process's by now
                 process.hidden = True
+                self._watcher.identify(process)
                 raise errors.NoSuchProcess(pid)
         except errors.TracerdError as error:
             self._fail(job, error)
@@ -92,7 +98,7 @@ class Attacher:
             scene.tracker.tasks[tid].leaving = False
         for leaving in scene.leavings:
             leaving.leaving.discard(process)
-        self._teller.forget_left(process, time.time_ns())
+        self._keeper.forget_left(process, time.time_ns())
         job = self._begin(process, command, answer, PidFd(process.pid))
         job.pending = {tid for tid in process.threads if scene.tracker.tasks[tid].interrupted}
         self.progress()
@@ -113,7 +119,7 @@ class Attacher:
         process = self._scene.processes[job.pid]
         process.attaching = False
         if not process.threads:
-            self._teller.drop_process(process)
+            self._keeper.drop_process(process)
         return process
 
     def expire(self, command: ExpireAttach, answer: Answer) -> None:
@@ -173,8 +179,9 @@ class Attacher:
         for target in list(scene.leavings):
             if not target.leaving:
                 scene.leavings.remove(target)
-                scene.items.append(TargetEnded(target.owner, target.pid))
-                scene.answers += [(answer, ReleaseResult()) for answer in target.releases]
+                scene.pump.put(TargetEnded(target.owner, target.pid))
+                for answer in target.releases:
+                    answer(ReleaseResult())
 
     def _look_again(self) -> None:
         """Wait no more for tasks that will not stop.
@@ -224,15 +231,16 @@ class Attacher:
         scene = self._scene
         process = scene.processes[task.tgid]
         if process.attaching:
-            self._teller.unfinished(process, task.tid, time.time_ns())
+            self._keeper.unfinished(process, task.tid, time.time_ns())
             del scene.tracker.tasks[task.tid]
             process.threads.discard(task.tid)
             scene.pump.forget(task.tid)
+            scene.pump.put(Gone(task.tid))
         else:
             self._lose(task.tid)
 
     def _lose(self, tid: int) -> None:
-        self._teller.tell(self._scene.tracker.lost(tid), time.time_ns())
+        self._keeper.tell(self._scene.tracker.lost(tid), time.time_ns())
 
     def _has_to_stop(self, tid: int) -> bool:
         task = self._scene.tracker.tasks.get(tid)
@@ -263,7 +271,8 @@ class Attacher:
                 if tid != job.pid or not self._is_anothers(tid):
                     continue
                 self._drop(task)
-            seized = attach.seize(job.pid, tid, scene.tracer_tid)
+            options = kernel.OPTIONS if process.calls is None else kernel.OPTIONS_FILTERED
+            seized = attach.seize(job.pid, tid, scene.tracer_tid, options)
             if seized is Seized.GONE:
                 fresh = True  # it may have made another before it went
             elif seized is Seized.OURS:
@@ -277,9 +286,10 @@ class Attacher:
             if not process.told:
                 process.untold.add(tid)
             identity.read_inner(process, tid)
-            scene.pump.watch(tid, job.pid, hidden=process.hidden)
+            self._watcher.identify(process)
             comm = procfs.comm(tid)
-            scene.comms[tid] = process.comm if comm is None else shown(comm)
+            scene.join(process, tid, process.comm if comm is None else shown(comm))
+            scene.watch(process, tid)
             job.pending.add(tid)
             fresh = True
         status = procfs.status(job.pid)
@@ -301,10 +311,12 @@ class Attacher:
         if status.tgid not in scene.processes:
             stranger = Process(pid=status.tgid, hidden=True)
             scene.processes[stranger.pid] = stranger
+            self._watcher.identify(stranger)
         process = scene.processes[status.tgid]
         process.threads.add(tid)
         scene.tracker.seized(tid, process.pid)
-        scene.pump.watch(tid, process.pid, hidden=process.hidden)
+        scene.join(process, tid, process.comm)
+        scene.watch(process, tid)
         if not process.owners:
             self._ask_to_leave(tid)
         return True
@@ -316,7 +328,7 @@ class Attacher:
         process.untold.clear()
         if process.threads and job.pid not in process.threads:
             scene.tracker.leaderless.add(job.pid)
-        if not process.hidden and scene.wants("attached"):
+        if process.wants("attached"):
             event = events.Attached(
                 **scene.head(process, process.pid, time.time_ns()),
                 by_uid=job.by_uid,
@@ -325,7 +337,7 @@ class Attacher:
             )
             scene.emit(process, event)
         ready = sorted(process.threads - job.pending)
-        scene.answers.append((job.answer, AttachResult(job.pid, ready, sorted(job.pending))))
+        job.answer(AttachResult(job.pid, ready, sorted(job.pending)))
 
     def _fail(self, job: AttachJob, error: errors.TracerdError) -> None:
         """Undo an attach: threads already seized are let go."""
@@ -337,7 +349,7 @@ class Attacher:
     def _give_up(self, job: AttachJob, error: errors.TracerdError) -> None:
         """Answer an attach that comes to nothing."""
         self._end(job)
-        self._scene.answers.append((job.answer, error))
+        job.answer(error)
 
     def _let_go(self, target: Target) -> None:
         """Detach the processes that no other owner needs."""
@@ -359,7 +371,7 @@ class Attacher:
         task = scene.tracker.tasks.get(tid)
         if task is None:
             return
-        scene.pump.manual.add(tid)
+        scene.pump.set_manual(tid, True)
         if task.state is State.HELD and kernel.syscall_info(tid)[0] == kernel.ENTRY:
             # Left here, the call would end with EINTR: see Tracer._on_manual_call.
             scene.tracker.unhold(tid)
@@ -372,4 +384,4 @@ class Attacher:
             return
         scene.resume(tid, decision.resume)
         for fact in decision.facts:
-            self._teller.tell(fact, time.time_ns())
+            self._keeper.tell(fact, time.time_ns())

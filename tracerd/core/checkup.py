@@ -26,6 +26,7 @@ LOOKS = 3
 AT_ONCE = 256
 """Tasks looked at per checkup, some 15 us each: the others wait meanwhile."""
 TRACING_STOP = "t"
+OPEN = "held, though no subscriber is full"
 
 
 @dataclass(slots=True, eq=False)
@@ -82,9 +83,9 @@ class Examiner:
         if task.state is State.HELD:
             process = self._scene.processes.get(task.tgid)
             gate = self._scene.gate
-            if process is not None and process.held and gate.closed and gate.covers(process):
-                return ""
-            return "held, though no subscriber is full"
+            if process is not None and process.held and gate.closed:
+                return "" if gate.covers(process.identity) else OPEN
+            return OPEN
         return "it was not resumed"
 
     def _report(self, now: int, after_ns: int) -> tuple[Stuck, ...]:

@@ -1,7 +1,7 @@
 """What the rest of the house may ask of the tracer thread, and what it hears from it.
 
-Shapes only.  Commands are queued with `Tracer.submit` from any thread; the
-answer comes to a callback on the tracer thread.
+Shapes only.  Commands are queued with `Tracer.submit` from any thread; answers come where events
+are published: on the thread of the teller (see telling.py).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from tracerd.core.pidfd import PidFd
-from tracerd.core.tracee import Process
+from tracerd.core.tracee import Identity, Process
 from tracerd.protocol.events import Event
-from tracerd.protocol.filters import Interest
+from tracerd.protocol.interest import Interest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ class AttachCommand:
     The answer comes when every thread has stopped once, or at ExpireAttach.
 
     held: names the process for good; `pid` is it only while that lives.
+    calls: names of the calls that a seccomp filter of ours will make it stop at, which it installs
+    before its exec (until_exec).  It cannot go on without its tracer then: it dies with us, and
+    refuses to be released.
     """
 
     pid: int
@@ -34,6 +37,7 @@ class AttachCommand:
     by_uid: int | None = None
     held: PidFd | None = None
     trace_init: bool = False
+    calls: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,9 @@ class ExpireAttach:
 class ReleaseCommand:
     """`owner` no longer needs its processes: those without another owner are detached.
 
-    Answer: ReleaseResult, when all of them have left trace, or at ExpireRelease.
+    Answer: ReleaseResult, when all of them have left trace, or at ExpireRelease.  Raises
+    SeccompFiltered if one of them cannot go on without us and `why` is "detach"; else such a
+    process stays under trace to its end.
     """
 
     owner: int
@@ -61,11 +67,32 @@ class ExpireRelease:
     owner: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetInterest:
-    """What some live subscription wants, from now on.  Answer: None, once it is in force."""
+def everybody(_process: Identity) -> bool:
+    """Cover every process."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wish:
+    """What one filter of a live subscription wants, and of whom.
+
+    covers: judged when a process comes under trace, executes, or changes its credentials.
+    """
 
     interest: Interest
+    covers: Callable[[Identity], bool] = everybody
+
+
+@dataclass(frozen=True, slots=True)
+class SetInterest:
+    """What all live subscriptions want, from now on.  Answer: None, once it is in force.
+
+    lag: how many calls may have been recorded and not been told yet, at most; None: as many as
+    the pump has room for.
+    """
+
+    wishes: tuple[Wish, ...] = ()
+    lag: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +169,10 @@ class ReleaseResult:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """An event and the process that made it (for filters and access rules)."""
+    """An event and the process that made it, as it was then (for filters and access rules)."""
 
     event: Event
-    process: Process
+    process: Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +186,25 @@ class TargetEnded:
 Item: TypeAlias = Published | TargetEnded
 
 Publish: TypeAlias = Callable[[Sequence[Item]], None]
-"""Called on the tracer thread with what one round brought, in order.  Must not block, must not
+"""Called by the teller with what it took from the queue, in order.  Must not block, must not
 raise."""
 
 Answer: TypeAlias = Callable[[object], None]
-"""Called on the tracer thread with the result, or with the exception as a value."""
+"""Called by the teller with the result, or with the exception as a value, after all that was
+published before the answer was given."""
 
 
 class Gate(Protocol):
-    """Says which processes must wait at their next syscall stop.  Read on the tracer thread."""
+    """Says which processes must wait at their next syscall stop.
+
+    Read by the tracer thread and by the teller.
+    """
 
     @property
     def closed(self) -> bool:
         """Whether any process must wait at all (quick; checked at every stop)."""
 
-    def covers(self, process: Process) -> bool:
+    def covers(self, process: Identity) -> bool:
         """Whether this process must wait now."""
 
 
@@ -189,7 +220,7 @@ class Stuck:
 
 @dataclass(slots=True)
 class Statistics:
-    """Plain counters; written by the tracer thread, read by anyone."""
+    """Plain counters; each is written by one thread (head, stops: the teller), read by anyone."""
 
     pump: str = ""
     head: int = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from tracerd.core import procfs
 from tracerd.core.capture import as_int
@@ -13,7 +12,7 @@ from tracerd.core.paths import Place, of_link, resolve, seen_from
 from tracerd.core.pump import Call
 from tracerd.core.syscalls import part_of, plan_for
 from tracerd.core.syscalls.model import Arg, Captured, Cut, OpenedFile
-from tracerd.core.tracee import Process
+from tracerd.core.tracee import Details, Identity
 from tracerd.protocol.events import Created, FileAccess
 from tracerd.protocol.text import exact, shown
 
@@ -100,7 +99,7 @@ def part_told(entry: Call, back: Call | None) -> tuple[Call, Call | None]:
     return entry, back
 
 
-def entries(process: Process, entry: Call, back: Call | None) -> list[FileAccess]:
+def entries(process: Identity, entry: Call, back: Call | None) -> list[FileAccess]:
     """Return what a call does to files.  back: its exit record; None if it never returned.
 
     Of a call that stands for another, both records are to be those of part_told.
@@ -145,18 +144,18 @@ def _empty(entry: Call, arg: Arg) -> bool:
 
 
 def _opened(
-    process: Process, entry: Call, back: Call | None, place: Place, *, failed: bool
+    process: Identity, entry: Call, back: Call | None, place: Place, *, failed: bool
 ) -> list[FileAccess]:
     flags = open_flags(entry)
     created = created_by(entry, flags, failed=failed)
-    extra: dict[str, Any] = {}
+    extra: Details = {}
     if created is not None:
         extra["created"] = created
     extra.update(_kernel_answer(process, entry, back))
     return [_access(process, place, op, extra) for op in open_ops(flags, created)]
 
 
-def _kernel_answer(process: Process, entry: Call, back: Call | None) -> dict[str, Any]:
+def _kernel_answer(process: Identity, entry: Call, back: Call | None) -> Details:
     """Return what the kernel says the returned descriptor is."""
     at = entry.action.plan.opened
     if back is None or back.failed or at < 0 or at >= len(back.captured):
@@ -165,7 +164,7 @@ def _kernel_answer(process: Process, entry: Call, back: Call | None) -> dict[str
     if not isinstance(got, OpenedFile):
         return {"fd": back.ret}
     real = seen_from(process.root, got.link)
-    answer: dict[str, Any] = {"fd": back.ret, "real": shown(real)}
+    answer: Details = {"fd": back.ret, "real": shown(real)}
     if got.ino:
         answer["dev"] = f"{os.major(got.dev)}:{os.minor(got.dev)}"
         answer["ino"] = got.ino
@@ -174,7 +173,7 @@ def _kernel_answer(process: Process, entry: Call, back: Call | None) -> dict[str
     return answer
 
 
-def _returned(process: Process, entry: Call, back: Call | None) -> list[FileAccess]:
+def _returned(process: Identity, entry: Call, back: Call | None) -> list[FileAccess]:
     """Files of calls that name none but return a descriptor (open_by_handle_at, memfd_create)."""
     answer = _kernel_answer(process, entry, back)
     if "real" not in answer:
@@ -185,7 +184,7 @@ def _returned(process: Process, entry: Call, back: Call | None) -> list[FileAcce
     ]
 
 
-def _descriptor(process: Process, entry: Call, position: int, op: str) -> list[FileAccess]:
+def _descriptor(process: Identity, entry: Call, position: int, op: str) -> list[FileAccess]:
     link: Captured = entry.captured[entry.action.plan.links[position]]
     place = of_link(link, process.root)
     if place.unresolved or not place.path.startswith(b"/"):
@@ -211,10 +210,8 @@ def _socket(address: Captured) -> Place | None:
     return Place(name, name, unresolved=not name.startswith(b"/"))
 
 
-def _access(
-    process: Process, place: Place, op: str, extra: dict[str, Any] | None = None
-) -> FileAccess:
-    details: dict[str, Any] = dict(extra) if extra else {}
+def _access(process: Identity, place: Place, op: str, extra: Details | None = None) -> FileAccess:
+    details: Details = dict(extra) if extra else {}
     if process.root != "/" and not place.outside:
         details["root"] = process.root
     if (b64 := exact(place.path)) is not None:
@@ -232,7 +229,7 @@ def _access(
     return FileAccess(path=shown(place.path), op=op, **details)
 
 
-def executed(process: Process, tid: int, entry: Call | None) -> FileAccess | None:
+def executed(process: Identity, tid: int, entry: Call | None) -> FileAccess | None:
     """Return what a successful exec executed, from the call if it was seen, else from AT_EXECFN."""
     if entry is not None:
         found = entries(process, entry, None)
@@ -246,6 +243,6 @@ def executed(process: Process, tid: int, entry: Call | None) -> FileAccess | Non
     return None if place.unresolved else _access(process, place, "exec")
 
 
-def implied(process: Process, path: bytes) -> FileAccess:
+def implied(process: Identity, path: bytes) -> FileAccess:
     """Return the entry of a file the kernel opened by itself at an exec."""
     return _access(process, Place(path), "exec", {"implied": True})

@@ -7,8 +7,8 @@ has happened that its parent waits for.
 from __future__ import annotations
 
 from tracerd.core.commands import Answer, Recheck
+from tracerd.core.keeping import Keeper
 from tracerd.core.scene import Scene
-from tracerd.core.telling import Teller
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import State, Task
 
@@ -16,18 +16,19 @@ from tracerd.core.tracker import State, Task
 class Holder:
     """Holds tasks while the gate covers their process."""
 
-    def __init__(self, scene: Scene, teller: Teller) -> None:
+    def __init__(self, scene: Scene, keeper: Keeper) -> None:
         self._scene = scene
-        self._teller = teller
+        self._keeper = keeper
 
     def hold_covered(self) -> None:
         """Mark the processes that must wait: their tasks stop at their next call; count."""
         scene = self._scene
         if scene.gate.closed:
             for process in scene.processes.values():
-                if not process.held and process.owners and scene.gate.covers(process):
+                if not process.held and process.owners and scene.gate.covers(process.identity):
                     process.held = True
-                    scene.pump.manual |= process.threads
+                    for tid in process.threads:
+                        scene.pump.set_manual(tid, True)
         held = [task for task in scene.tracker.tasks.values() if task.state is State.HELD]
         scene.statistics.held = len(held)
 
@@ -62,10 +63,10 @@ class Holder:
 
     def _must_wait(self, process: Process) -> bool:
         gate = self._scene.gate
-        return process.held and gate.closed and gate.covers(process)
+        return process.held and gate.closed and gate.covers(process.identity)
 
     def let_on(self, task: Task) -> None:
         """Do as the pump would at a syscall stop."""
-        call = self._scene.pump.handle(task.tid)
-        if call is not None:
-            self._teller.call(call)
+        noted = self._scene.pump.handle(task.tid)
+        if noted is not None:
+            self._keeper.call(noted)

@@ -30,7 +30,7 @@ def read_inner(process: Process, tid: int) -> None:
     if process.inner or tid == process.pid:
         status = procfs.status(tid)
         if status is not None and status.inner != tid:
-            process.inner[tid] = status.inner
+            process.inner = {**process.inner, tid: status.inner}
 
 
 def read_image(process: Process, tid: int) -> None:
@@ -78,6 +78,9 @@ def child_of(parent: Process, pid: int) -> Process:
         lineage=parent.lineage | {pid},
         owners=set(parent.owners),
         hidden=parent.hidden,
+        actions=parent.actions,
+        mode=parent.mode,
+        calls=parent.calls,
         attached_ns=time.time_ns(),
     )
     found = procfs.stat(pid)

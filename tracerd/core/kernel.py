@@ -34,6 +34,7 @@ SYSCALL: int = binding.PTRACE_SYSCALL
 DETACH: int = binding.PTRACE_DETACH
 
 O_EXITKILL = 1 << 20
+O_TRACESECCOMP = 1 << 7
 OPTIONS: int = (
     binding.PTRACE_O_TRACESYSGOOD
     | binding.PTRACE_O_TRACEFORK
@@ -43,6 +44,9 @@ OPTIONS: int = (
 )
 """What every tracee is seized with.  No EXITKILL: the daemon's death must not be the program's."""
 
+OPTIONS_FILTERED: int = OPTIONS | O_EXITKILL | O_TRACESECCOMP
+"""For a program with a seccomp filter of ours, whose calls would fail without a tracer."""
+
 WALL = 0x40000000
 WNOTHREAD = 0x20000000
 WAIT_FLAGS = WALL | WNOTHREAD
@@ -50,6 +54,7 @@ WAIT_FLAGS = WALL | WNOTHREAD
 
 ENTRY, EXIT, SECCOMP = 1, 2, 3
 """`op` of struct ptrace_syscall_info."""
+ENTRIES = frozenset({ENTRY, SECCOMP})
 
 X32_BIT = 1 << 30
 

@@ -64,6 +64,10 @@ class Memory:
         if fd is not None:
             os.close(fd)
 
+    def kept(self) -> list[int]:
+        """Return the address spaces that are open."""
+        return list(self._open)
+
     def close(self) -> None:
         """Drop all descriptors."""
         while self._open:

@@ -1,21 +1,19 @@
 """What the parts of the tracer thread share.
 
-One object, touched by the tracer thread only.  The parts: tracer (the loop),
-telling (facts to events), attaching (who is traced, for whom), holding (who must
-wait).
+One object, touched by the tracer thread only.  The parts: tracer (the loop), keeping (facts, and
+what they change), watching (which calls stop), attaching (who is traced, for whom), holding (who
+must wait).  What is to be told goes to the teller, by the queue of the pump.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from tracerd.core import kernel
-from tracerd.core.actions import NOBODY, Actions, only_exec
-from tracerd.core.commands import Answer, Gate, Item, Published, Statistics
-from tracerd.core.describe import Describer
-from tracerd.core.pump import Call, Pump, PythonPump
-from tracerd.core.tracee import Process
+from tracerd.core import describe, kernel
+from tracerd.core.commands import Answer, Gate, Statistics
+from tracerd.core.items import Joined, Known, Reply, Told
+from tracerd.core.pump import Pump, choose
+from tracerd.core.tracee import Details, Process
 from tracerd.core.tracker import Resume, Task, Tracker
 from tracerd.protocol.events import Event
 
@@ -38,37 +36,29 @@ class Target:
 class Scene:
     """See the head of this file.
 
-    comms: command names by tid.  entries: calls entered and not returned from, by tid.
-    resumable: names of the calls that restart_syscall would go on with, by tid.
+    comms: command names by tid.
     offset: Unix time minus CLOCK_MONOTONIC, in ns, as of this round.
     """
 
     def __init__(self, gate: Gate, pump: Pump | None) -> None:
         self.gate = gate
-        self.actions = Actions(NOBODY)
-        self.pump: Pump = pump or PythonPump(self.actions, only_exec())
+        self.pump = pump or choose()
         self.tracker = Tracker()
-        self.describer = Describer()
         self.processes: dict[int, Process] = {}
         self.comms: dict[int, str] = {}
-        self.entries: dict[int, Call] = {}
-        self.resumable: dict[int, str] = {}
         self.targets: dict[int, Target] = {}
         self.leavings: list[Target] = []
-        self.items: list[Item] = []
-        self.answers: list[tuple[Answer, object]] = []
-        """To be given once the items have been published: what they tell of came before."""
         self.offset = 0
         self.tracer_tid = 0
         self.statistics = Statistics(pump=self.pump.name)
 
-    def wants(self, kind: str) -> bool:
-        """Whether anyone subscribed to this type of event."""
-        return kind in self.actions.interest.types
-
     def emit(self, process: Process, event: Event) -> None:
-        """Publish an event with this round's batch."""
-        self.items.append(Published(event, process))
+        """Tell an event, of the process as it was last identified."""
+        self.pump.put(Told(event, process.identity))
+
+    def reply(self, answer: Answer, value: object) -> None:
+        """Answer a command after all that is to be told of what came before."""
+        self.pump.put(Reply(answer, value))
 
     def process_of(self, tid: int) -> Process | None:
         """Return the process of a task, also of one that left or ended at this very stop."""
@@ -77,21 +67,36 @@ class Scene:
             return self.processes.get(task.tgid)
         return next((p for p in self.processes.values() if tid in p.threads), None)
 
-    def head(self, process: Process, tid: int, time_ns: int) -> dict[str, Any]:
-        """Return the fields every event carries; gives out the next seq."""
-        return self.describer.head(process, tid, time_ns, self.comms.get(tid))
+    def head(self, process: Process, tid: int, time_ns: int) -> Details:
+        """Return the fields every event carries."""
+        comm = self.comms.get(tid, process.comm)
+        return describe.head(process.identity, tid, time_ns, comm)
+
+    def identify(self, process: Process) -> None:
+        """Tell the teller who a process is now."""
+        if process.identify():
+            self.pump.put(Known(process.identity, process.actions.interest.exit))
+
+    def join(self, process: Process, tid: int, comm: str) -> None:
+        """Let a task belong to a process, or take note of its new name."""
+        self.comms[tid] = comm
+        self.pump.put(Joined(tid, process.pid, comm))
+
+    def watch(self, process: Process, tid: int) -> None:
+        """Have the pump handle a task of a process as that is to be handled now."""
+        self.pump.watch(tid, process.pid, process.actions, process.mode)
 
     def interrupt(self, task: Task) -> None:
         """Ask a task to stop.  Whatever stop comes first is the answer, so all come to us."""
         task.interrupted = True
-        self.pump.manual.add(task.tid)
+        self.pump.set_manual(task.tid, True)
         kernel.interrupt(task.tid)
 
     def back_to_pump(self, task: Task) -> None:
         """Let the pump handle a task's syscall stops again, unless it is to wait or to leave."""
         process = self.processes.get(task.tgid)
         if process is not None and process.owners and not process.held:
-            self.pump.manual.discard(task.tid)
+            self.pump.set_manual(task.tid, False)
 
     def resume(self, tid: int, resume: Resume, signo: int = 0) -> None:
         """Carry out what the state machine decided."""

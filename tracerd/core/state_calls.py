@@ -30,6 +30,6 @@ CREDENTIAL_CALLS = frozenset(
     }
 )
 
-STATE_CALLS = (
+STATE_CALLS: frozenset[str] = (
     EXECS | ROOT_CALLS | CREDENTIAL_CALLS | {"prctl", "clone", "clone3", "ptrace", "io_uring_setup"}
 )

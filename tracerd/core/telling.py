@@ -1,330 +1,252 @@
-"""From facts and recorded calls to events, and what they change of what we know."""
+"""The teller: takes what the tracer thread recorded, makes events of it, and publishes them.
+
+With the native pump it has a thread of its own: while it describes one batch, the tracer thread
+goes on recording the next, without the GIL.  With the pump in Python there would be nothing to
+gain, so the tracer thread itself tells after every round.  Either way the tracer thread makes all
+ptrace calls, and what is told of a call is what the pump captured at its stops; who the process was
+then comes through the queue too, in its place among the calls.
+"""
 
 from __future__ import annotations
 
-import errno
 import logging
+import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
-from tracerd.core import identity, kernel, procfs
-from tracerd.core.actions import ABIS
-from tracerd.core.calls import CLONE_UNTRACED, PR_SET_NAME, clone_flags
-from tracerd.core.commands import TargetEnded
-from tracerd.core.decode.signals import signal_name
-from tracerd.core.describe import KINDS
-from tracerd.core.pump import Call
-from tracerd.core.scene import Scene, Target
-from tracerd.core.state_calls import CREDENTIAL_CALLS, EXECS, ROOT_CALLS
-from tracerd.core.syscalls import TABLES, lookup
-from tracerd.core.tracee import Process
-from tracerd.core.tracker import (
-    Anomaly,
-    Continued,
-    Ended,
-    Executed,
-    Fact,
-    GroupStopped,
-    Left,
-    Made,
-    Signalled,
-    Started,
+import msgspec
+
+from tracerd.core import describe, kernel
+from tracerd.core.commands import Gate, Item, Publish, Published, Statistics, TargetEnded
+from tracerd.core.items import (
+    HEAD,
+    End,
+    Gone,
+    GoneProcess,
+    Implied,
+    Joined,
+    Known,
+    Reply,
+    Resumable,
+    Told,
+    Unfinished,
 )
-from tracerd.core.wait_status import Kind
-from tracerd.protocol import events
-from tracerd.protocol.text import shown
-
-TRACING_REQUESTS = frozenset({0, 16, 0x4206})
-"""PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_SEIZE."""
+from tracerd.core.pump import Call, Pair, Pump
+from tracerd.core.state_calls import EXECS
+from tracerd.core.tracee import Identity
+from tracerd.protocol.events import Event, FileAccess
 
 log = logging.getLogger("tracerd.tracer")
 
+PUBLISH_AT = 256
+"""Events handed over at a time."""
+
+
+class _Process:
+    __slots__ = ("execs", "identity")
+
+    def __init__(self, known: Known) -> None:
+        self.identity, self.execs = known
+
 
 class Teller:
-    """Keeps the scene true and tells subscribers."""
+    """See the head of this file.  `turn` or `run`; all state is this thread's.
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._table: dict[type, Callable[..., None]] = {
-            Made: self._made,
-            Executed: self._executed,
-            Ended: self._ended,
-            Left: self._left,
-            Signalled: self._signalled,
-            GroupStopped: self._group_stopped,
-            Continued: self._continued,
-            Anomaly: self._anomaly,
+    call_tracer: makes the tracer thread look at the gate; called when that has closed.
+    """
+
+    def __init__(
+        self,
+        pump: Pump,
+        publish: Publish,
+        gate: Gate,
+        statistics: Statistics,
+        call_tracer: Callable[[], None],
+    ) -> None:
+        self._pump = pump
+        self._publish = publish
+        self._gate = gate
+        self._statistics = statistics
+        self._call_tracer = call_tracer
+        self._seq = 0
+        self._offset = 0
+        """Unix time minus CLOCK_MONOTONIC, in ns, as of this turn."""
+        self._items: list[Item] = []
+        self._processes: dict[int, _Process] = {}
+        self._tasks: dict[int, tuple[_Process, str]] = {}
+        """By tid, with the command name."""
+        self._resumable: dict[int, str] = {}
+        self._implied: dict[int, list[FileAccess]] = {}
+        self._over = False
+        self._thread: threading.Thread | None = None
+        self._table: dict[type, Callable[[Any], None]] = {
+            Pair: self._pair,
+            Call: self._entered,
+            Told: self._told,
+            Known: self._known,
+            Joined: self._joined,
+            Gone: self._gone,
+            GoneProcess: self._gone_process,
+            Resumable: self._note_resumable,
+            Implied: self._note_implied,
+            Unfinished: self._unfinished,
+            Reply: self._reply,
+            TargetEnded: self._items.append,
+            End: self._end,
         }
 
-    def tell(self, fact: Fact, time_ns: int) -> None:
-        """Take note of one fact."""
-        if not isinstance(fact, Started):  # who waits for it asks the tracker
-            self._table[type(fact)](fact, time_ns)
+    def start(self) -> None:
+        """Begin, on a thread of its own if the pump is made for that."""
+        if self._pump.threaded:
+            self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
+            self._thread.start()
 
-    def call(self, call: Call) -> None:
-        """Take note of a recorded syscall stop; the tracee runs again already."""
-        scene, tid = self._scene, call.tid
-        task = scene.tracker.tasks.get(tid)
-        if task is None:
+    def round(self) -> None:
+        """After a round of the tracer: tell what it brought, if that falls to its thread."""
+        if self._thread is None:
+            self._turn()
+
+    def finish(self) -> None:
+        """Return when all has been told that is on the queue.  On the tracer thread."""
+        self._pump.put(End())
+        if self._thread is None:
+            self._turn()
+        else:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over:
+            self._turn()
+
+    def _turn(self) -> None:
+        taken = self._pump.take()
+        if not taken:
+            self._over = self._thread is not None
             return
-        process = scene.processes[task.tgid]
-        time_ns = call.when_ns + scene.offset
-        comm = scene.comms.get(tid, "")
-        if call.entering:
-            scene.entries[tid] = call
-            if call.action.tell_enter and not process.hidden and scene.wants("syscall_enter"):
-                resumes = self._resumes(call)
-                entered = scene.describer.entered(process, comm, call, time_ns, resumes)
-                scene.emit(process, entered)
+        self._offset = time.time_ns() - time.monotonic_ns()
+        table = self._table
+        for item in taken:
+            try:
+                table[type(item)](item)
+            except Exception:
+                # One call's oddity must not end the telling of the others.
+                log.exception("something could not be told", extra={"fields": {"what": repr(item)}})
+                self._statistics.anomalies += 1
+            if len(self._items) >= PUBLISH_AT:
+                self._flush()
+        self._flush()
+        self._statistics.stops = self._pump.stops
+
+    def _flush(self) -> None:
+        self._statistics.head = self._seq
+        if self._items:
+            items = self._items.copy()
+            self._items.clear()
+            self._publish(items)
+            if self._gate.closed and self._thread is not None:
+                self._call_tracer()
+
+    def _emit(self, event: Event, process: Identity) -> None:
+        self._items.append(Published(event, process))
+
+    def _number(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def _entered(self, entry: Call) -> None:
+        found = self._tasks.get(entry.tid)
+        if found is None or found[0].identity.hidden:
             return
-        entry = scene.entries.pop(tid, None)
-        if entry is None:
-            return
-        if entry.action.noted or not entry.action.syscall.known:
-            self._note(process, entry, call)
+        identity = found[0].identity
+        time_ns = entry.when_ns + self._offset
         resumes = self._resumes(entry)
-        if not process.hidden and self._tells_exit(entry):
-            event = scene.describer.returned(process, comm, entry, call, time_ns, resumes)
-            scene.emit(process, event)
-        if call.failed and call.ret == -kernel.ERESTART_RESTARTBLOCK and not resumes:
-            scene.resumable[tid] = entry.action.syscall.name
+        event = describe.entered(
+            identity, found[1], entry, time_ns, seq=self._number(), resumes=resumes
+        )
+        self._emit(event, identity)
 
-    def suspended(self, tid: int) -> None:
-        """Note, at a stop that our interrupt made, what restart_syscall will go on with."""
-        found = kernel.suspended_call(tid)
-        if found is not None:
-            arch, nr = found
-            name = lookup(nr, ABIS.get(arch, "")).name
-            if name != "restart_syscall":
-                self._scene.resumable[tid] = name
+    def _pair(self, pair: Pair) -> None:
+        entry, back = pair
+        tid = back.tid
+        found = self._tasks.get(tid)
+        if found is None:
+            return
+        process, comm = found
+        resumes = self._resumes(entry)
+        if self._tells(process, entry):
+            event = describe.returned(
+                process.identity,
+                comm,
+                entry,
+                back,
+                back.when_ns + self._offset,
+                seq=self._number(),
+                resumes=resumes,
+                implied=self._implied.pop(tid, ()) if self._implied else (),
+            )
+            self._emit(event, process.identity)
+        if back.failed and back.ret == -kernel.ERESTART_RESTARTBLOCK and not resumes:
+            self._resumable[tid] = entry.action.syscall.name
+
+    def _tells(self, process: _Process, entry: Call) -> bool:
+        if process.identity.hidden:
+            return False
+        action = entry.action
+        if action.tell_exit or not action.noted or action.syscall.name not in EXECS:
+            return action.tell_exit
+        # It may have been entered while nothing was to be told of the process.
+        return process.execs is None or action.syscall.name in process.execs
+
+    def _unfinished(self, item: Unfinished) -> None:
+        entry, time_ns, comm, identity = item
+        resumes = self._resumes(entry)
+        event = describe.returned(
+            identity, comm, entry, None, time_ns, seq=self._number(), resumes=resumes
+        )
+        self._emit(event, identity)
 
     def _resumes(self, entry: Call) -> str | None:
         """Return what a restart_syscall goes on with."""
         if entry.action.syscall.name != "restart_syscall":
             return None
-        return self._scene.resumable.get(entry.tid)
+        return self._resumable.get(entry.tid)
 
-    def _tells_exit(self, entry: Call) -> bool:
-        if not self._scene.wants("syscall_exit"):
-            return False
-        action = entry.action
-        if action.noted and action.syscall.name in EXECS:  # may have been entered while hidden
-            wanted = self._scene.actions.interest.exit
-            return wanted is None or action.syscall.name in wanted
-        return action.tell_exit
+    # --- what the tracer says -----------------------------------------------------------------
 
-    def _note(self, process: Process, entry: Call, back: Call) -> None:
-        """Follow what a call changed of its process, and say what can no longer be seen."""
-        scene, syscall, tid = self._scene, entry.action.syscall, back.tid
-        name = syscall.name
-        if syscall.abi not in TABLES:
-            detail = f"{syscall.abi} calls are shown by number only: no paths, no files"
-            self._blind(process, back, "foreign calls", detail)
-        if name == "ptrace":
-            self._tracing_tracee(process, entry, back)
-        if back.failed:
-            return
-        if name == "prctl" and entry.args[0] & 0xFFFFFFFF == PR_SET_NAME:
-            comm = procfs.comm(tid)
-            if comm is not None:
-                scene.comms[tid] = shown(comm)
-                if tid == process.pid:
-                    process.comm = scene.comms[tid]
-        if name in CREDENTIAL_CALLS:
-            identity.read_credentials(process, tid)
-        if name in ROOT_CALLS:
-            identity.read_root(process, tid)
-        if name == "io_uring_setup":
-            self._blind(process, back, "io_uring", "what is submitted to the ring is no call")
-        if (clone_flags(entry) or 0) & CLONE_UNTRACED:
-            self._blind(process, back, "untraced child", f"task {back.ret} escapes tracing")
+    def _told(self, item: Told) -> None:
+        msgspec.structs.force_setattr(item.event, "seq", self._number())
+        self._emit(*item)
 
-    def _tracing_tracee(self, process: Process, entry: Call, back: Call) -> None:
-        """Say why a tracer fails under trace, or that one does not."""
-        if not back.failed:
-            detail = "the program is itself a tracer: what it traces, we cannot"
-        elif entry.args[0] in TRACING_REQUESTS and back.ret == -errno.EPERM:
-            detail = "the program cannot trace what tracerd traces: Linux allows one tracer"
+    def _known(self, item: Known) -> None:
+        process = self._processes.get(item.process.pid)
+        if process is None:
+            self._processes[item.process.pid] = _Process(item)
         else:
-            return
-        self._blind(process, back, "ptrace", detail)
+            process.identity, process.execs = item
 
-    def _blind(self, process: Process, back: Call, what: str, detail: str) -> None:
-        """Say once per process that something in it cannot be seen."""
-        scene = self._scene
-        if what in process.blind or process.hidden or not scene.wants("blind"):
-            return
-        process.blind.add(what)
-        head = scene.head(process, back.tid, back.when_ns + scene.offset)
-        scene.emit(process, events.Blind(**head, what=what, detail=detail))
+    def _joined(self, item: Joined) -> None:
+        self._tasks[item.tid] = self._processes[item.pid], item.comm
 
-    def _made(self, fact: Made, time_ns: int) -> None:
-        scene = self._scene
-        parent = scene.process_of(fact.tid)
-        if parent is None:
-            raise LookupError(f"no process for {fact.tid}, which made {fact.child}")
-        process = parent if fact.thread else self._new_process(parent, fact.child)
-        process.threads.add(fact.child)
-        if fact.thread and process.inner:
-            identity.read_inner(process, fact.child)
-        scene.comms[fact.child] = scene.comms.get(fact.tid, parent.comm)
-        scene.pump.watch(fact.child, process.pid, hidden=process.hidden)
-        if not process.owners or process.held:
-            scene.pump.manual.add(fact.child)
-        if scene.wants("new_child") and not parent.hidden:
-            event = events.NewChild(
-                **scene.head(parent, fact.tid, time_ns),
-                child=fact.child,
-                kind=KINDS[fact.kind],
-                thread=fact.thread,
-                child_start=0 if fact.thread else process.start,
-                child_ns=process.inner.get(fact.child),
-            )
-            scene.emit(parent, event)
+    def _gone(self, item: Gone) -> None:
+        self._tasks.pop(item.tid, None)
+        self._resumable.pop(item.tid, None)
+        self._implied.pop(item.tid, None)
 
-    def _new_process(self, parent: Process, pid: int) -> Process:
-        process = identity.child_of(parent, pid)
-        self._scene.processes[pid] = process
-        for owner in process.owners:
-            self._scene.targets[owner].processes.add(process)
-        if not process.owners:
-            for target in self._scene.leavings:
-                if parent in target.leaving:
-                    target.leaving.add(process)
-                    break
-        return process
+    def _gone_process(self, item: GoneProcess) -> None:
+        self._processes.pop(item.pid, None)
 
-    def _executed(self, fact: Executed, time_ns: int) -> None:
-        scene, tid = self._scene, fact.tid
-        process = scene.processes[tid]  # whoever made the call is the leader now
-        entry = scene.entries.pop(fact.former, None)
-        if fact.superseded:
-            self.unfinished(process, tid, time_ns)
-            process.threads.discard(fact.former)
-            process.inner.pop(fact.former, None)
-            scene.comms.pop(fact.former, None)
-            scene.resumable.pop(fact.former, None)
-        process.threads.add(tid)
-        scene.pump.new_image(tid, fact.former)
-        scene.pump.watch(tid, process.pid)
-        if not process.owners or process.held:
-            scene.pump.manual.add(tid)
-        identity.read_image(process, tid)
-        scene.comms[tid] = process.comm
-        process.hidden = False
-        if scene.wants("exec"):
-            envp = scene.actions.interest.envp
-            event = scene.describer.executed(process, tid, fact.former, entry, time_ns, envp=envp)
-            scene.emit(process, event)
-        if entry is not None and scene.actions.any_calls:  # else its return makes no stop
-            scene.entries[tid] = entry._replace(tid=tid)
+    def _note_resumable(self, item: Resumable) -> None:
+        self._resumable[item.tid] = item.name
 
-    def unfinished(self, process: Process, tid: int, time_ns: int) -> None:
-        """Tell of a call that will never return."""
-        scene = self._scene
-        entry = scene.entries.pop(tid, None)
-        if entry is not None and not process.hidden and self._tells_exit(entry):
-            comm = scene.comms.get(tid, "")
-            scene.emit(process, scene.describer.returned(process, comm, entry, None, time_ns))
+    def _note_implied(self, item: Implied) -> None:
+        self._implied[item.tid] = item.files
 
-    def _ended(self, fact: Ended, time_ns: int) -> None:
-        scene = self._scene
-        process = scene.processes[fact.tgid]
-        self.unfinished(process, fact.tid, time_ns)
-        kind = "exit" if fact.status.kind is Kind.EXITED else "signal_exit"
-        if scene.wants(kind) and not process.hidden and fact.tid not in process.untold:
-            comm = scene.comms.get(fact.tid, "")
-            event = scene.describer.ended(
-                process, comm, fact.tid, fact.status, time_ns, whole=fact.process
-            )
-            scene.emit(process, event)
-        if not fact.process and not process.owners and process.threads <= {fact.tid}:
-            self._detached(process, time_ns)  # the others had left already
-        self._drop_thread(process, fact.tid)
+    def _reply(self, item: Reply) -> None:
+        self._flush()
+        item.answer(self._seq if item.value is HEAD else item.value)
 
-    def _left(self, fact: Left, time_ns: int) -> None:
-        scene = self._scene
-        process = scene.processes[fact.tgid]
-        entry = scene.entries.pop(fact.tid, None)
-        last = process.threads <= {fact.tid}
-        if entry is not None and not last:
-            process.left_inside[fact.tid] = entry
-        if last:
-            self._detached(process, time_ns)
-        self._drop_thread(process, fact.tid)
-
-    def _detached(self, process: Process, time_ns: int) -> None:
-        scene = self._scene
-        if scene.wants("detached") and not process.hidden:
-            why = next((t.why for t in scene.leavings if process in t.leaving), "detach")
-            event = events.Detached(**scene.head(process, process.pid, time_ns), why=why)
-            scene.emit(process, event)
-
-    def forget_left(self, process: Process, time_ns: int) -> None:
-        """Tell of the calls that were lost sight of as unfinished: the process stays after all."""
-        for tid, entry in process.left_inside.items():
-            self._scene.entries[tid] = entry
-            self.unfinished(process, tid, time_ns)
-        process.left_inside.clear()
-
-    def _drop_thread(self, process: Process, tid: int) -> None:
-        scene = self._scene
-        scene.pump.forget(tid)
-        scene.comms.pop(tid, None)
-        scene.resumable.pop(tid, None)
-        process.threads.discard(tid)
-        process.inner.pop(tid, None)
-        process.untold.discard(tid)
-        if not process.threads and not process.attaching:
-            self.drop_process(process)
-
-    def drop_process(self, process: Process) -> None:
-        """Forget a process that has no traced thread left, and answer for it."""
-        scene = self._scene
-        del scene.processes[process.pid]
-        scene.tracker.leaderless.discard(process.pid)
-        scene.pump.ended_process(process.pid)
-        for owner in process.owners:
-            target = scene.targets.get(owner)
-            if target is not None:
-                target.processes.discard(process)
-                if not target.processes:
-                    self._target_ended(target)
-        for target in scene.leavings:
-            target.leaving.discard(process)
-
-    def _target_ended(self, target: Target) -> None:
-        del self._scene.targets[target.owner]
-        self._scene.items.append(TargetEnded(target.owner, target.pid))
-
-    def _signalled(self, fact: Signalled, time_ns: int) -> None:
-        scene = self._scene
-        process = scene.process_of(fact.tid)
-        if process is None or process.hidden or not scene.wants("signal_stop"):
-            return
-        comm = scene.comms.get(fact.tid, "")
-        event = scene.describer.signalled(process, comm, fact.tid, fact.signo, time_ns)
-        scene.emit(process, event)
-
-    def _group_stopped(self, fact: GroupStopped, time_ns: int) -> None:
-        scene = self._scene
-        process = scene.process_of(fact.tid)
-        if process is None:
-            return
-        process.stopped = True
-        if scene.wants("group_stop") and not process.hidden:
-            head = scene.head(process, fact.tid, time_ns)
-            name = signal_name(fact.signo)
-            scene.emit(process, events.GroupStop(**head, signal=name, signo=fact.signo))
-
-    def _continued(self, fact: Continued, time_ns: int) -> None:
-        scene = self._scene
-        process = scene.process_of(fact.tid)
-        if process is None:
-            return
-        process.stopped = False
-        if scene.wants("resumed") and not process.hidden:
-            scene.emit(process, events.Resumed(**scene.head(process, fact.tid, time_ns)))
-
-    def _anomaly(self, fact: Anomaly, _time_ns: int) -> None:
-        self._scene.statistics.anomalies += 1
-        log.warning("anomaly", extra={"fields": {"tid": fact.tid, "what": fact.what}})
+    def _end(self, _item: End) -> None:
+        self._over = True

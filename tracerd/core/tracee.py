@@ -2,37 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeAlias
+
+from tracerd.core.actions import NOBODY, Actions
+from tracerd.core.pump import Call, Mode
+
+Four: TypeAlias = tuple[int, int, int, int]
 
 
-@dataclass(slots=True, eq=False)
-class Process:
-    """A thread group under trace.  Written by the tracer thread only.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a process was when something happened in it.
 
-    uids, gids: real, effective, saved, file system.  lineage: its own pid and those of all
-    traced ancestors.  owners: the attaches that keep it under trace; empty: it is leaving.
+    start: clock ticks since boot.  uids, gids: real, effective, saved, file system.
+    dumpable: whether the kernel would let its own user trace it.  lineage: its own pid and those of
+    all traced ancestors.  root: its root directory as we see it.  inner: what its threads call
+    themselves in their pid namespace, by tid; empty if that is ours.
     hidden: nothing is told of it before its next exec (see AttachCommand.until_exec).
-    blind: what was said of it in `blind` events.
-    dumpable: whether the kernel would let its own user trace it.
-    inner: what its threads call themselves in their pid namespace, by tid; empty if that is ours.
     """
 
     pid: int
     start: int = 0
     ppid: int = 0
-    uids: tuple[int, int, int, int] = (0, 0, 0, 0)
-    gids: tuple[int, int, int, int] = (0, 0, 0, 0)
+    uids: Four = (0, 0, 0, 0)
+    gids: Four = (0, 0, 0, 0)
     dumpable: bool = True
     exe: str = ""
     comm: str = ""
     root: str = "/"
     lineage: frozenset[int] = frozenset()
+    inner: Mapping[int, int] = field(default_factory=dict)
+    hidden: bool = False
+
+
+_PARTS = tuple(part.name for part in fields(Identity))
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """A thread group under trace, as it is now.  For the tracer thread only.
+
+    Its first fields are those of Identity; none of their values is ever changed in place.
+    owners: the attaches that keep it under trace; empty: it is leaving.  actions: what is wanted of
+    it, mode: at which calls its tasks stop.  blind: what was said of it in `blind` events.
+    calls: names of those that a seccomp filter of ours makes it stop at; None: it has none.
+    """
+
+    pid: int
+    start: int = 0
+    ppid: int = 0
+    uids: Four = (0, 0, 0, 0)
+    gids: Four = (0, 0, 0, 0)
+    dumpable: bool = True
+    exe: str = ""
+    comm: str = ""
+    root: str = "/"
+    lineage: frozenset[int] = frozenset()
+    inner: Mapping[int, int] = field(default_factory=dict)
+    hidden: bool = False
     owners: set[int] = field(default_factory=set)
     threads: set[int] = field(default_factory=set)
+    actions: Actions = NOBODY
+    mode: Mode = Mode.FREE
+    calls: frozenset[str] | None = None
     blind: set[str] = field(default_factory=set)
-    inner: dict[int, int] = field(default_factory=dict)
-    hidden: bool = False
     stopped: bool = False
     held: bool = False
     attaching: bool = False
@@ -41,6 +76,23 @@ class Process:
     """Subscribers have heard of it: it was forked under trace, or its attach has succeeded."""
     untold: set[int] = field(default_factory=set)
     """Threads seized by an attach whose `attached` event has not been told yet."""
-    left_inside: dict[int, Any] = field(default_factory=dict)
+    left_inside: dict[int, Call] = field(default_factory=dict)
     """Calls in which threads were detached, by tid, while others have yet to be."""
     attached_ns: int = 0
+    identity: Identity = Identity(0)
+    """As it was when it was last looked at (`identify`)."""
+
+    def identify(self) -> bool:
+        """Bring `identity` up to date; returns whether it had changed."""
+        now = Identity(*[getattr(self, name) for name in _PARTS])
+        changed = now != self.identity
+        self.identity = now
+        return changed
+
+    def wants(self, kind: str) -> bool:
+        """Whether anyone wants this type of event of it, now."""
+        return kind in self.actions.interest.types and not self.hidden
+
+
+Details: TypeAlias = dict[str, Any]
+"""Fields of an event."""

@@ -1,9 +1,9 @@
 """The tracer thread: the one place that makes ptrace calls.
 
 `run` is its body: wait (the pump), feed the state machine, resume, describe,
-publish.  Everything else asks it through `submit`.  Resume first, describe after:
-the tracee runs meanwhile; only what the stop alone can tell (a signal's siginfo,
-a new image) is read before.
+publish (the teller).  Everything else asks it through `submit`.  Resume first,
+describe after: the tracee runs meanwhile; only what the stop alone can tell (a
+signal's siginfo, a new image) is read before.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from tracerd import errors
-from tracerd.core import kernel, procfs, untraceable
-from tracerd.core.actions import Actions
+from tracerd.core import kernel, procfs
 from tracerd.core.attaching import Attacher
 from tracerd.core.calls import CLONE_THREAD, clone_flags, runs_again
 from tracerd.core.checkup import Examiner
@@ -42,7 +42,9 @@ from tracerd.core.commands import (
 )
 from tracerd.core.doorbell import Doorbell
 from tracerd.core.holding import Holder
-from tracerd.core.pump import Call, Pump, Record
+from tracerd.core.items import HEAD
+from tracerd.core.keeping import Keeper
+from tracerd.core.pump import Pair, Pump
 from tracerd.core.pump import Stop as StopRecord
 from tracerd.core.scene import Scene
 from tracerd.core.telling import Teller
@@ -57,7 +59,15 @@ from tracerd.core.tracker import (
     State,
     Task,
 )
-from tracerd.core.wait_status import MAKERS, STOPPING_SIGNALS, Kind, WaitStatus, classify
+from tracerd.core.wait_status import (
+    CALL_STOPS,
+    MAKERS,
+    STOPPING_SIGNALS,
+    Kind,
+    WaitStatus,
+    classify,
+)
+from tracerd.core.watching import Watcher
 
 log = logging.getLogger("tracerd.tracer")
 
@@ -70,22 +80,24 @@ TOLD_BEFORE_RESUME = (Signalled, Executed, Made)
 class Tracer:
     """See the head of this file.
 
-    publish, gate: see commands.py; both are used on the tracer thread only.
+    publish, gate: see commands.py.
     """
 
     def __init__(self, *, publish: Publish, gate: Gate, pump: Pump | None = None) -> None:
         self.tid = 0
-        self._publish = publish
         self._scene = Scene(gate, pump)
         self.statistics: Statistics = self._scene.statistics
-        self._teller = Teller(self._scene)
         self._doorbell = Doorbell()
-        self._attacher = Attacher(self._scene, self._teller, self._doorbell)
-        self._holder = Holder(self._scene, self._teller)
+        self._teller = Teller(
+            self._scene.pump, publish, gate, self.statistics, self._look_at_gate_soon
+        )
+        self._watcher = Watcher(self._scene)
+        self._keeper = Keeper(self._scene, self._watcher)
+        self._attacher = Attacher(self._scene, self._keeper, self._watcher, self._doorbell)
+        self._holder = Holder(self._scene, self._keeper)
         self._examiner = Examiner(self._scene)
+        self._asked_to_look = False
         self._commands: deque[tuple[Command, Answer]] = deque()
-        self._switching: list[tuple[set[int], Answer]] = []
-        """Changes of interest, each with the tasks that still run the old way."""
         self._parked: dict[int, int] = {}
         """New tasks that their makers have not told of, and since when (CLOCK_MONOTONIC)."""
         self._stop: Answer | None = None
@@ -95,8 +107,8 @@ class Tracer:
             ExpireAttach: self._attacher.expire,
             ReleaseCommand: self._attacher.release,
             ExpireRelease: self._attacher.expire_release,
-            SetInterest: self._set_interest,
-            ExpireInterest: self._expire_interest,
+            SetInterest: self._watcher.set_interest,
+            ExpireInterest: self._watcher.expire,
             Recheck: self._holder.recheck,
             Snapshot: self._snapshot,
             Checkup: self._examiner.examine,
@@ -107,8 +119,8 @@ class Tracer:
     def submit(self, command: Command, answer: Answer) -> None:
         """Queue a command, from any thread.
 
-        `answer` gets the result, or the exception, on the tracer thread; once the tracer has
-        stopped it gets ShuttingDown on the caller's.
+        `answer` gets the result, or the exception, where events are published; once the tracer has
+        stopped it gets ShuttingDown on the caller's thread.
         """
         self._commands.append((command, answer))
         if self._closed:
@@ -121,11 +133,14 @@ class Tracer:
         self.tid = self._scene.tracer_tid = threading.get_native_id()
         self._doorbell.hang()
         try:
+            self._teller.start()
             self._obey()
+            self._sum_up()
             while self._stop is None or self._scene.tracker.tasks:
                 self._round()
-            self._flush()
+            self._sum_up()
             self._stop(None)
+            self._teller.finish()
         finally:
             self._closed = True
             self._refuse_commands()
@@ -138,27 +153,26 @@ class Tracer:
         scene.offset = time.time_ns() - time.monotonic_ns()
         for record in records:
             try:
-                if isinstance(record, Call):
-                    self._teller.call(record)
+                if isinstance(record, Pair):
+                    self._keeper.call(record)
                 else:
                     self._on_stop(record)
             except Exception:
                 # One tracee's oddity must not end the tracing of the others.
-                log.exception("a stop could not be handled", extra={"fields": {"tid": record.tid}})
+                log.exception("a stop could not be handled", extra={"fields": {"what": record}})
                 scene.statistics.anomalies += 1
                 self._rescue(record)
-        scene.statistics.stops += len(records)
         if self._parked:
             self._settle_parked()
         if self._attacher.busy:
             self._attacher.progress()
-        if self._switching:
-            self._progress_switching()
+        if self._watcher.switching:
+            self._watcher.progress()
         if self._commands:
             self._obey()
-        self._flush()
+        self._sum_up()
 
-    def _rescue(self, record: Record) -> None:
+    def _rescue(self, record: StopRecord | Pair) -> None:
         """Let a task go on whose stop made us fail."""
         if isinstance(record, StopRecord):
             status = classify(record.status)
@@ -168,21 +182,21 @@ class Tracer:
                 signo = status.value if status.kind is Kind.SIGNAL else 0
                 self._scene.pump.resume(record.tid, signo)
 
-    def _flush(self) -> None:
-        """Hand over what this round brought, then see who must wait for whom."""
+    def _sum_up(self) -> None:
+        """Have told what this round brought, then see who must wait for whom."""
         scene = self._scene
-        scene.statistics.head = scene.describer.seq
         scene.statistics.tracees = len(scene.tracker.tasks)
         scene.statistics.processes = len(scene.processes)
-        if scene.items:
-            items, scene.items = scene.items, []
-            self._publish(items)
-        if scene.answers:
-            answers, scene.answers = scene.answers, []
-            for answer, result in answers:
-                answer(result)
+        self._teller.round()
+        self._asked_to_look = False  # before the look: what comes now asks again
         if scene.gate.closed or scene.statistics.held:
             self._holder.hold_covered()
+
+    def _look_at_gate_soon(self) -> None:
+        """Make a round.  Called by the teller."""
+        if not self._asked_to_look:
+            self._asked_to_look = True
+            self._doorbell.ring()
 
     # --- stops --------------------------------------------------------------------------------
 
@@ -193,7 +207,7 @@ class Tracer:
             return
         task = self._scene.tracker.tasks.get(tid)
         if task is not None:
-            if status.kind is Kind.SYSCALL and self._on_manual_call(task):
+            if status.kind in CALL_STOPS and self._on_manual_call(task):
                 return
             self._undo_wakening(task, status)
             self._scene.back_to_pump(task)
@@ -220,7 +234,7 @@ class Tracer:
             # Ours, or that of a SIGCONT to a program that was not stopped: each thread makes one.
             _undo_interrupt(task.tid)
             if task.interrupted:
-                self._teller.suspended(task.tid)
+                self._keeper.suspended(task.tid)
         elif (
             status.kind is Kind.SIGNAL
             and status.value not in STOPPING_SIGNALS
@@ -239,7 +253,7 @@ class Tracer:
         tid, pump = task.tid, self._scene.pump
         if not task.interrupted:
             return not task.leaving and self._holder.keep_or_handle(task)
-        if kernel.syscall_info(tid)[0] == kernel.ENTRY:
+        if kernel.syscall_info(tid)[0] in kernel.ENTRIES:
             # This stop has used up the interrupt, and a call with a signal mask would not notice.
             kernel.interrupt(tid)
             self._holder.let_on(task)
@@ -265,7 +279,7 @@ class Tracer:
         """Tell what only the stop can show, resume, tell the rest."""
         for fact in decision.facts:
             if isinstance(fact, TOLD_BEFORE_RESUME):
-                self._teller.tell(fact, time_ns)
+                self._keeper.tell(fact, time_ns)
         signo = status.value if status.kind is Kind.SIGNAL else 0
         self._scene.resume(tid, decision.resume, signo)
         for other, resume in decision.others:
@@ -276,11 +290,11 @@ class Tracer:
             if isinstance(fact, Ended):
                 self._adopt(self._scene.processes[fact.tgid], time_ns)
             if not isinstance(fact, TOLD_BEFORE_RESUME):
-                self._teller.tell(fact, time_ns)
+                self._keeper.tell(fact, time_ns)
 
     def _tgid_of_child(self, tid: int, tgid: int, child: int) -> int:
         """Return the process of a new task: its maker's for a thread, else its own."""
-        entry = self._scene.entries.get(tid)
+        entry = self._scene.pump.entry(tid)
         flags = None if entry is None else clone_flags(entry)
         if flags is not None:
             return tgid if flags & CLONE_THREAD else child
@@ -347,7 +361,8 @@ class Tracer:
 
     def _obey(self) -> None:
         while self._commands:
-            command, answer = self._commands.popleft()
+            command, asker = self._commands.popleft()
+            answer = partial(self._scene.reply, asker)
             try:
                 self._handlers[type(command)](command, answer)
             except errors.TracerdError as error:
@@ -360,46 +375,6 @@ class Tracer:
         while self._commands:
             self._commands.popleft()[1](errors.ShuttingDown())
 
-    def _set_interest(self, command: SetInterest, answer: Answer) -> None:
-        """Change the action table; tasks that ran without syscall stops are switched over."""
-        scene = self._scene
-        before = scene.actions.any_calls
-        scene.actions = Actions(command.interest)
-        scene.pump.use(scene.actions)
-        if not scene.actions.any_calls:
-            scene.entries.clear()  # their returns make no stops any more
-        waiting: set[int] = set()
-        if scene.actions.any_calls and not before:
-            for tid, task in scene.tracker.tasks.items():
-                if task.state is not State.RUNNING or task.leaving:
-                    continue
-                if not task.interrupted:
-                    scene.interrupt(task)
-                if not task.vforking and not (tid == task.tgid and untraceable.is_dead(tid)):
-                    waiting.add(tid)
-        if waiting:
-            self._switching.append((waiting, answer))
-        else:
-            answer(None)
-
-    def _progress_switching(self) -> None:
-        tasks = self._scene.tracker.tasks
-        for change in list(self._switching):
-            tids, answer = change
-            for tid in list(tids):
-                task = tasks.get(tid)
-                if task is None or not task.interrupted:
-                    tids.discard(tid)
-            if not tids:
-                self._switching.remove(change)
-                answer(None)
-
-    def _expire_interest(self, _command: ExpireInterest, answer: Answer) -> None:
-        for _, waiting in self._switching:
-            waiting(None)
-        self._switching.clear()
-        answer(None)
-
     def _snapshot(self, _command: Snapshot, answer: Answer) -> None:
         processes = [p for p in self._scene.processes.values() if not p.hidden]
         answer(
@@ -410,8 +385,8 @@ class Tracer:
         )
 
     def _barrier(self, _command: Barrier, answer: Answer) -> None:
-        self._flush()
-        answer(self._scene.describer.seq)
+        """Answered with the newest seq by the teller, when it comes to that."""
+        answer(HEAD)
 
     def _begin_stop(self, command: Stop, answer: Answer) -> None:
         self._stop = answer

@@ -51,6 +51,7 @@ class WaitStatus(NamedTuple):
 
 
 ENDINGS = frozenset({Kind.EXITED, Kind.SIGNALED})
+CALL_STOPS = frozenset({Kind.SYSCALL, Kind.SECCOMP})
 MAKERS = frozenset({Kind.FORK, Kind.VFORK, Kind.CLONE})
 """Stops in a task that has made another."""
 
@@ -73,6 +74,8 @@ EVENTS: dict[int, Kind] = {
 
 SYSCALL_STOP = (SYSGOOD << 8) | 0x7F
 """The whole status of a syscall-stop: the hot loop compares with it."""
+SECCOMP_STOP = (7 << 16) | (signal.SIGTRAP << 8) | 0x7F
+"""The whole status of a PTRACE_EVENT_SECCOMP stop, where a filter of ours picked a call."""
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,8 @@ class Interest(msgspec.Struct, frozen=True):
     types: event types.  enter, exit: the syscalls wanted as syscall_enter and as
     syscall_exit; None: all of them, also those without a name; empty: none.
     string_limit: bytes, the largest asked for.  envp: somebody wants the environment of
-    an exec.  The default wants nothing.
+    an exec.  paths: if not None, syscall_exit events are wanted only if a path of the call
+    (as joined, folded or real) begins with one of these.  The default wants nothing.
     """
 
     types: frozenset[str] = frozenset()
@@ -22,6 +23,7 @@ class Interest(msgspec.Struct, frozen=True):
     exit: frozenset[str] | None = frozenset()
     string_limit: int = 0
     envp: bool = False
+    paths: frozenset[str] | None = None
 
     def union(self, other: Interest) -> Interest:
         """Return what either wants."""
@@ -31,6 +33,7 @@ class Interest(msgspec.Struct, frozen=True):
             exit=either(self.exit, other.exit),
             string_limit=max(self.string_limit, other.string_limit),
             envp=self.envp or other.envp,
+            paths=either(self.paths, other.paths),
         )
 
 

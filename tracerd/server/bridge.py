@@ -41,7 +41,7 @@ from tracerd.server.subscription import (
 )
 
 if TYPE_CHECKING:
-    from tracerd.core.tracee import Process
+    from tracerd.core.tracee import Identity
     from tracerd.protocol.events import Event
 
 log = Log(__name__)
@@ -122,7 +122,9 @@ class Bridge:
                 log.fault("an event could not be published", error, item=repr(item))
         self._hand_over()
 
-    def _publish(self, event: Event, process: Process, concerned: tuple[Subscription, ...]) -> None:
+    def _publish(
+        self, event: Event, process: Identity, concerned: tuple[Subscription, ...]
+    ) -> None:
         encoded: dict[str, bytes | None] = {}
         for one in concerned:
             try:
@@ -300,7 +302,7 @@ class Bridge:
         """Whether any process must wait."""
         return bool(self._blocking)
 
-    def covers(self, process: Process) -> bool:
+    def covers(self, process: Identity) -> bool:
         """Whether this process must wait: its events could go to a full `block` subscription."""
         for one in tuple(self._blocking):
             try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from tracerd import errors
-from tracerd.core.commands import Barrier, ExpireInterest, Recheck, SetInterest, TargetEnded
+from tracerd.core.commands import Barrier, ExpireInterest, Recheck, SetInterest, TargetEnded, Wish
 from tracerd.protocol.filters import compile_filters, union
 from tracerd.server.bridge import BATCH_ENTRIES, Finish
 from tracerd.server.log import Log
@@ -111,7 +111,9 @@ class Hub:
         subscription.leave()
         self._open_gate(subscription)
         if self._subscriptions.pop(subscription.id, None):
-            self._tracing.tell(SetInterest(self._interest()), lambda _: self._bridge.prune())
+            self._tracing.tell(
+                SetInterest((Wish(self._interest()),)), lambda _: self._bridge.prune()
+            )
 
     async def retire(self, subscription: Subscription, reason: str) -> None:
         """Match no more for a subscription; its stream ends with `reason` after what is queued."""
@@ -220,7 +222,7 @@ class Hub:
         `then` must not rely on which subscriptions others have added meanwhile.
         """
         return await self._tracing.ask(
-            SetInterest(self._interest()),
+            SetInterest((Wish(self._interest()),)),
             lambda _: then(),
             patience_s=PATIENCE_S,
             impatient=lambda: self._tracing.tell(ExpireInterest()),

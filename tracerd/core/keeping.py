@@ -1,0 +1,324 @@
+"""From facts, and calls that mean something to the tracer, to what we know and what is told.
+
+Calls as such are the teller's.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable
+
+from tracerd.core import describe, files, identity, kernel, procfs
+from tracerd.core.actions import ABIS
+from tracerd.core.calls import CLONE_UNTRACED, PR_SET_NAME, clone_flags
+from tracerd.core.commands import TargetEnded
+from tracerd.core.decode.signals import signal_name
+from tracerd.core.describe import KINDS
+from tracerd.core.interpreters import Interpreters
+from tracerd.core.items import Gone, GoneProcess, Implied, Resumable, Unfinished
+from tracerd.core.pump import Call, Pair
+from tracerd.core.scene import Scene, Target
+from tracerd.core.state_calls import CREDENTIAL_CALLS, EXECS, ROOT_CALLS
+from tracerd.core.syscalls import TABLES, lookup
+from tracerd.core.tracee import Process
+from tracerd.core.tracker import (
+    Anomaly,
+    Continued,
+    Ended,
+    Executed,
+    Fact,
+    GroupStopped,
+    Left,
+    Made,
+    Signalled,
+    Started,
+)
+from tracerd.core.wait_status import Kind
+from tracerd.core.watching import Watcher
+from tracerd.protocol import events
+from tracerd.protocol.text import shown
+
+TRACING_REQUESTS = frozenset({0, 16, 0x4206})
+"""PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_SEIZE."""
+
+log = logging.getLogger("tracerd.tracer")
+
+
+class Keeper:
+    """Keeps the scene true, and has the teller told."""
+
+    def __init__(self, scene: Scene, watcher: Watcher) -> None:
+        self._scene = scene
+        self._watcher = watcher
+        self._interpreters = Interpreters()
+        self._table: dict[type, Callable[..., None]] = {
+            Made: self._made,
+            Executed: self._executed,
+            Ended: self._ended,
+            Left: self._left,
+            Signalled: self._signalled,
+            GroupStopped: self._group_stopped,
+            Continued: self._continued,
+            Anomaly: self._anomaly,
+        }
+
+    def tell(self, fact: Fact, time_ns: int) -> None:
+        """Take note of one fact."""
+        if not isinstance(fact, Started):  # who waits for it asks the tracker
+            self._table[type(fact)](fact, time_ns)
+
+    def call(self, pair: Pair) -> None:
+        """Take note of a call whose action is `noted`; the tracee runs again already."""
+        entry, back = pair
+        scene = self._scene
+        task = scene.tracker.tasks.get(back.tid)
+        if task is not None:
+            process = scene.processes[task.tgid]
+            self._note(process, entry, back)
+            self._watcher.identify(process)
+
+    def suspended(self, tid: int) -> None:
+        """Note, at a stop that our interrupt made, what restart_syscall will go on with."""
+        found = kernel.suspended_call(tid)
+        if found is not None:
+            arch, nr = found
+            name = lookup(nr, ABIS.get(arch, "")).name
+            if name != "restart_syscall":
+                self._scene.pump.put(Resumable(tid, name))
+
+    def _note(self, process: Process, entry: Call, back: Call) -> None:
+        """Follow what a call changed of its process, and say what can no longer be seen."""
+        scene, syscall, tid = self._scene, entry.action.syscall, back.tid
+        name = syscall.name
+        if syscall.abi not in TABLES:
+            detail = f"{syscall.abi} calls are shown by number only: no paths, no files"
+            self._blind(process, back, "foreign calls", detail)
+        if name == "ptrace":
+            self._tracing_tracee(process, entry, back)
+        if back.failed:
+            return
+        if name == "prctl" and entry.args[0] & 0xFFFFFFFF == PR_SET_NAME:
+            comm = procfs.comm(tid)
+            if comm is not None:
+                scene.join(process, tid, shown(comm))
+                if tid == process.pid:
+                    process.comm = scene.comms[tid]
+        if name in CREDENTIAL_CALLS:
+            identity.read_credentials(process, tid)
+        if name in ROOT_CALLS:
+            identity.read_root(process, tid)
+        if name == "io_uring_setup":
+            self._blind(process, back, "io_uring", "what is submitted to the ring is no call")
+        if (clone_flags(entry) or 0) & CLONE_UNTRACED:
+            self._blind(process, back, "untraced child", f"task {back.ret} escapes tracing")
+
+    def _tracing_tracee(self, process: Process, entry: Call, back: Call) -> None:
+        """Say why a tracer fails under trace, or that one does not."""
+        if not back.failed:
+            detail = "the program is itself a tracer: what it traces, we cannot"
+        elif entry.args[0] in TRACING_REQUESTS and back.ret == -errno.EPERM:
+            detail = "the program cannot trace what tracerd traces: Linux allows one tracer"
+        else:
+            return
+        self._blind(process, back, "ptrace", detail)
+
+    def _blind(self, process: Process, back: Call, what: str, detail: str) -> None:
+        """Say once per process that something in it cannot be seen."""
+        scene = self._scene
+        if what in process.blind or not process.wants("blind"):
+            return
+        process.blind.add(what)
+        scene.identify(process)
+        head = scene.head(process, back.tid, back.when_ns + scene.offset)
+        scene.emit(process, events.Blind(**head, what=what, detail=detail))
+
+    def _made(self, fact: Made, time_ns: int) -> None:
+        scene = self._scene
+        parent = scene.process_of(fact.tid)
+        if parent is None:
+            raise LookupError(f"no process for {fact.tid}, which made {fact.child}")
+        process = parent if fact.thread else self._new_process(parent, fact.child)
+        process.threads.add(fact.child)
+        if fact.thread and process.inner:
+            identity.read_inner(process, fact.child)
+        self._watcher.identify(process)
+        scene.join(process, fact.child, scene.comms.get(fact.tid, parent.comm))
+        scene.watch(process, fact.child)
+        if not process.owners or process.held:
+            scene.pump.set_manual(fact.child, True)
+        if parent.wants("new_child"):
+            event = events.NewChild(
+                **scene.head(parent, fact.tid, time_ns),
+                child=fact.child,
+                kind=KINDS[fact.kind],
+                thread=fact.thread,
+                child_start=0 if fact.thread else process.start,
+                child_ns=process.inner.get(fact.child),
+            )
+            scene.emit(parent, event)
+
+    def _new_process(self, parent: Process, pid: int) -> Process:
+        process = identity.child_of(parent, pid)
+        self._scene.processes[pid] = process
+        for owner in process.owners:
+            self._scene.targets[owner].processes.add(process)
+        if not process.owners:
+            for target in self._scene.leavings:
+                if parent in target.leaving:
+                    target.leaving.add(process)
+                    break
+        return process
+
+    def _executed(self, fact: Executed, time_ns: int) -> None:
+        scene, tid = self._scene, fact.tid
+        process = scene.processes[tid]  # whoever made the call is the leader now
+        entry = scene.pump.entry(fact.former)
+        if fact.superseded:
+            self.unfinished(process, tid, time_ns)
+            scene.pump.put(Gone(fact.former))
+            process.threads.discard(fact.former)
+            self._drop_inner(process, fact.former)
+            scene.comms.pop(fact.former, None)
+        process.threads.add(tid)
+        scene.pump.new_image(tid, fact.former)
+        identity.read_image(process, tid)
+        process.hidden = False
+        self._watcher.identify(process)
+        scene.join(process, tid, process.comm)
+        scene.watch(process, tid)
+        if not process.owners or process.held:
+            scene.pump.set_manual(tid, True)
+        place = files.executed(process.identity, tid, entry)
+        if entry is not None and place is not None and place.path_b64 is None:
+            found = self._interpreters.implied(tid, place.path.encode())
+            each = [files.implied(process.identity, path) for path in found]
+            scene.pump.put(Implied(tid, each))
+        if process.wants("exec"):
+            envp = process.actions.interest.envp
+            event = describe.executed(process.identity, tid, fact.former, place, time_ns, envp=envp)
+            scene.emit(process, event)
+
+    def unfinished(self, process: Process, tid: int, time_ns: int) -> None:
+        """Tell of a call that will never return."""
+        entry = self._scene.pump.entry(tid)
+        if entry is not None:
+            self._tell_unfinished(process, entry, time_ns)
+
+    def _tell_unfinished(self, process: Process, entry: Call, time_ns: int) -> None:
+        scene = self._scene
+        wanted = entry.action.tell_exit
+        if not wanted and entry.action.syscall.name in EXECS:
+            names = process.actions.interest.exit
+            wanted = names is None or entry.action.syscall.name in names
+        if wanted and process.wants("syscall_exit"):
+            comm = scene.comms.get(entry.tid, "")
+            scene.pump.put(Unfinished(entry, time_ns, comm, process.identity))
+
+    def _ended(self, fact: Ended, time_ns: int) -> None:
+        scene = self._scene
+        process = scene.processes[fact.tgid]
+        self.unfinished(process, fact.tid, time_ns)
+        kind = "exit" if fact.status.kind is Kind.EXITED else "signal_exit"
+        if process.wants(kind) and fact.tid not in process.untold:
+            comm = scene.comms.get(fact.tid, "")
+            event = describe.ended(
+                process.identity, comm, fact.tid, fact.status, time_ns, whole=fact.process
+            )
+            scene.emit(process, event)
+        if not fact.process and not process.owners and process.threads <= {fact.tid}:
+            self._detached(process, time_ns)  # the others had left already
+        self._drop_thread(process, fact.tid)
+
+    def _left(self, fact: Left, time_ns: int) -> None:
+        scene = self._scene
+        process = scene.processes[fact.tgid]
+        entry = scene.pump.entry(fact.tid)
+        last = process.threads <= {fact.tid}
+        if entry is not None and not last:
+            process.left_inside[fact.tid] = entry
+        if last:
+            self._detached(process, time_ns)
+        self._drop_thread(process, fact.tid)
+
+    def _detached(self, process: Process, time_ns: int) -> None:
+        scene = self._scene
+        if process.wants("detached"):
+            why = next((t.why for t in scene.leavings if process in t.leaving), "detach")
+            event = events.Detached(**scene.head(process, process.pid, time_ns), why=why)
+            scene.emit(process, event)
+
+    def forget_left(self, process: Process, time_ns: int) -> None:
+        """Tell of the calls that were lost sight of as unfinished: the process stays after all."""
+        for entry in process.left_inside.values():
+            self._tell_unfinished(process, entry, time_ns)
+        process.left_inside.clear()
+
+    def _drop_thread(self, process: Process, tid: int) -> None:
+        scene = self._scene
+        scene.pump.forget(tid)
+        scene.pump.put(Gone(tid))
+        scene.comms.pop(tid, None)
+        process.threads.discard(tid)
+        self._drop_inner(process, tid)
+        process.untold.discard(tid)
+        if not process.threads and not process.attaching:
+            self.drop_process(process)
+
+    @staticmethod
+    def _drop_inner(process: Process, tid: int) -> None:
+        if tid in process.inner:
+            process.inner = {each: own for each, own in process.inner.items() if each != tid}
+
+    def drop_process(self, process: Process) -> None:
+        """Forget a process that has no traced thread left, and answer for it."""
+        scene = self._scene
+        del scene.processes[process.pid]
+        scene.tracker.leaderless.discard(process.pid)
+        scene.pump.ended_process(process.pid)
+        scene.pump.put(GoneProcess(process.pid))
+        for owner in process.owners:
+            target = scene.targets.get(owner)
+            if target is not None:
+                target.processes.discard(process)
+                if not target.processes:
+                    self._target_ended(target)
+        for target in scene.leavings:
+            target.leaving.discard(process)
+
+    def _target_ended(self, target: Target) -> None:
+        del self._scene.targets[target.owner]
+        self._scene.pump.put(TargetEnded(target.owner, target.pid))
+
+    def _signalled(self, fact: Signalled, time_ns: int) -> None:
+        scene = self._scene
+        process = scene.process_of(fact.tid)
+        if process is None or not process.wants("signal_stop"):
+            return
+        comm = scene.comms.get(fact.tid, "")
+        event = describe.signalled(process.identity, comm, fact.tid, fact.signo, time_ns)
+        scene.emit(process, event)
+
+    def _group_stopped(self, fact: GroupStopped, time_ns: int) -> None:
+        scene = self._scene
+        process = scene.process_of(fact.tid)
+        if process is None:
+            return
+        process.stopped = True
+        if process.wants("group_stop"):
+            head = scene.head(process, fact.tid, time_ns)
+            name = signal_name(fact.signo)
+            scene.emit(process, events.GroupStop(**head, signal=name, signo=fact.signo))
+
+    def _continued(self, fact: Continued, time_ns: int) -> None:
+        scene = self._scene
+        process = scene.process_of(fact.tid)
+        if process is None:
+            return
+        process.stopped = False
+        if process.wants("resumed"):
+            scene.emit(process, events.Resumed(**scene.head(process, fact.tid, time_ns)))
+
+    def _anomaly(self, fact: Anomaly, _time_ns: int) -> None:
+        self._scene.statistics.anomalies += 1
+        log.warning("anomaly", extra={"fields": {"tid": fact.tid, "what": fact.what}})

@@ -1,0 +1,44 @@
+"""Whether a call can matter to those who want some paths only, told from its record.
+
+A quick look before anything is decoded: what it cannot judge matters.  The filters look again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracerd.core.syscalls.model import OpenedFile
+
+if TYPE_CHECKING:
+    from tracerd.core.pump import Pair
+
+_ODD = (b"//", b"/./", b"/../")
+_ODD_ENDS = (b"/.", b"/..")
+
+
+def matters(pair: Pair, prefixes: tuple[bytes, ...]) -> bool:
+    """Return False if no path of a call begins with any of the prefixes, for certain."""
+    entry, back = pair
+    plan = entry.action.plan
+    if not plan.base:
+        return True  # it names no path: whatever it has of files comes by other ways
+    for position, base_at in plan.base.items():
+        path_at = plan.arg_enter[position]
+        path = entry.captured[path_at] if path_at >= 0 else None
+        if not isinstance(path, bytes) or not path:
+            return True
+        if not path.startswith(b"/"):
+            base = entry.captured[base_at]
+            if not isinstance(base, bytes) or not base.startswith(b"/"):
+                return True
+            path = base + b"/" + path
+        if path.startswith(prefixes) or path.endswith(_ODD_ENDS):
+            return True
+        if any(odd in path for odd in _ODD):
+            return True
+    if back.changed:
+        return True
+    if plan.opened >= 0 and not back.failed:
+        got = back.captured[plan.opened]
+        return not isinstance(got, OpenedFile) or got.link.startswith(prefixes)
+    return False

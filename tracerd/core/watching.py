@@ -1,0 +1,150 @@
+"""Which calls of which process stop: what the wishes of all subscriptions come to.
+
+A process that no wish for calls covers runs with PTRACE_CONT.  What is wanted is judged anew when
+the wishes change, and when a process has become another: by fork, exec, or new credentials.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from tracerd.core import untraceable
+from tracerd.core.actions import NOBODY, Actions, captured_names
+from tracerd.core.commands import Answer, ExpireInterest, SetInterest, Wish
+from tracerd.core.items import Known
+from tracerd.core.pump import Mode
+from tracerd.core.scene import Scene
+from tracerd.core.tracee import Identity, Process
+from tracerd.core.tracker import State
+from tracerd.protocol.interest import Interest
+
+log = logging.getLogger("tracerd.tracer")
+
+
+class Watcher:
+    """See the head of this file."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._wishes: tuple[Wish, ...] = ()
+        self._tables: dict[frozenset[Interest], Actions] = {}
+        """By what is wanted, so that processes of which the same is wanted share one."""
+        self._switching: list[tuple[set[int], Answer]] = []
+        """Changes of interest, each with the tasks that still run the old way."""
+
+    @property
+    def switching(self) -> bool:
+        """Whether a change of interest waits for tasks to stop."""
+        return bool(self._switching)
+
+    def set_interest(self, command: SetInterest, answer: Answer) -> None:
+        """Heed other wishes; tasks that ran without syscall stops are switched over."""
+        scene = self._scene
+        self._wishes = command.wishes
+        scene.pump.limit(command.lag)
+        before, self._tables = self._tables, {}
+        waiting: set[int] = set()
+        for process in scene.processes.values():
+            waiting |= self._judge(process, before)
+        if waiting:
+            self._switching.append((waiting, answer))
+        else:
+            answer(None)
+
+    def progress(self) -> None:
+        """Answer the changes whose tasks have all stopped."""
+        tasks = self._scene.tracker.tasks
+        for change in list(self._switching):
+            tids, answer = change
+            for tid in list(tids):
+                task = tasks.get(tid)
+                if task is None or not task.interrupted:
+                    tids.discard(tid)
+            if not tids:
+                self._switching.remove(change)
+                answer(None)
+
+    def expire(self, _command: ExpireInterest, answer: Answer) -> None:
+        """Answer every change now; tasks that cannot stop are switched over when they do."""
+        for _, waiting in self._switching:
+            waiting(None)
+        self._switching.clear()
+        answer(None)
+
+    def identify(self, process: Process) -> None:
+        """Tell who a process is now, and judge anew what is wanted of it if that has changed."""
+        if process.identify():
+            self._judge(process, {})
+            self._tell(process)
+
+    def _tell(self, process: Process) -> None:
+        self._scene.pump.put(Known(process.identity, process.actions.interest.exit))
+
+    def _judge(self, process: Process, tables: dict[frozenset[Interest], Actions]) -> set[int]:
+        """Watch a process as is wanted; returns the tasks that have yet to stop for it.
+
+        tables: to be taken over, if it is one of them that is wanted.
+        """
+        scene = self._scene
+        actions = self._actions(process.identity, tables)
+        mode = self._mode(process, actions)
+        if actions is process.actions and mode is process.mode:
+            return set()
+        told_execs = process.actions.interest.exit
+        stops_more = mode is Mode.CALLS and process.mode is not Mode.CALLS
+        process.actions, process.mode = actions, mode
+        if actions.interest.exit != told_execs:
+            self._tell(process)
+        waiting: set[int] = set()
+        for tid in process.threads:
+            task = scene.tracker.tasks.get(tid)
+            if task is None:
+                continue
+            scene.watch(process, tid)
+            if not stops_more or task.state is not State.RUNNING or task.leaving:
+                continue
+            if not task.interrupted:
+                scene.interrupt(task)
+            if not task.vforking and not (tid == task.tgid and untraceable.is_dead(tid)):
+                waiting.add(tid)
+        return waiting
+
+    def _actions(self, process: Identity, tables: dict[frozenset[Interest], Actions]) -> Actions:
+        if process.hidden:
+            return NOBODY
+        wanted = frozenset(
+            self._seen_from(process, wish) for wish in self._wishes if _covers(wish, process)
+        )
+        found = self._tables.get(wanted)
+        if found is None:
+            found = self._tables[wanted] = tables.get(wanted) or Actions(wanted)
+        return found
+
+    @staticmethod
+    def _seen_from(process: Identity, wish: Wish) -> Interest:
+        """Return what a wish wants: of who has another root, links look different to us."""
+        if process.root != "/" and wish.interest.paths is not None:
+            return msgspec.structs.replace(wish.interest, paths=None)
+        return wish.interest
+
+    @staticmethod
+    def _mode(process: Process, actions: Actions) -> Mode:
+        if process.hidden:
+            return Mode.CALLS  # until its exec
+        if not actions.calls:
+            return Mode.FREE
+        if process.calls is not None:
+            names = captured_names(actions.interests)
+            if names is not None and names <= process.calls:
+                return Mode.FILTERED
+        return Mode.CALLS
+
+
+def _covers(wish: Wish, process: Identity) -> bool:
+    try:
+        return wish.covers(process)
+    except Exception:
+        log.exception("a wish could not be judged", extra={"fields": {"pid": process.pid}})
+        return True
