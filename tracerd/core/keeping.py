@@ -69,7 +69,10 @@ class Keeper:
             self._table[type(fact)](fact, time_ns)
 
     def call(self, pair: Pair) -> None:
-        """Take note of a call whose action is `noted`; the tracee runs again already."""
+        """Take note of a call whose action is `noted`, then have it told.
+
+        The tracee runs again already.
+        """
         entry, back = pair
         scene = self._scene
         task = scene.tracker.tasks.get(back.tid)
@@ -77,6 +80,7 @@ class Keeper:
             process = scene.processes[task.tgid]
             self._note(process, entry, back)
             self._watcher.identify(process)
+            scene.pump.put(pair)
 
     def suspended(self, tid: int) -> None:
         """Note, at a stop that our interrupt made, what restart_syscall will go on with."""

@@ -7,6 +7,7 @@ be built; nothing else differs between them.
   lets busy tasks starve the rest.
 * A plain syscall stop of a watched task is handled and the task resumed before `wait` returns.
   If its action asks for it, it is recorded: put on a queue, in order, from which `take` gives it.
+  A call that the tracer itself must note is not queued but returned: the tracer puts it there.
 * Every other stop, every stop of a manual task and every stop of an unknown task is returned as a
   Stop, the task left stopped.
 * A pump knows no names and decides nothing about lifecycles.

@@ -213,7 +213,6 @@ class PythonPump:
         )
         pair = _new(Pair, (entry, back))
         if action.noted:
-            self._queue.append(pair)
             return pair
         if action.tell_exit and (action.prefixes is None or matters(pair, action.prefixes)):
             self._queue.append(pair)
