@@ -14,6 +14,7 @@ from tracerd.protocol.messages import Match
 from tracerd.protocol.patterns import (
     TextMatcher,
     comm_matcher,
+    common_heads,
     parse_comm,
     parse_path,
     path_matcher,
@@ -48,6 +49,8 @@ class Alternatives(NamedTuple):
     syscall: frozenset[str] | None
     """Names; may be empty, when all that was asked for is unknown here and may be."""
     path: TextMatcher | None
+    path_heads: frozenset[str] | None
+    """What begins every path that `path` matches; None if that may be anything."""
     op: frozenset[str] | None
     result: frozenset[str] | None
     """`ok`, `error`, names of errors."""
@@ -88,6 +91,7 @@ def read(match: Match, catalogue: Catalogue, field: str) -> Alternatives:
         type=one_of("type", match.type, _event_type),
         syscall=any_of("syscall", match.syscall, catalogue.select),
         path=None if path is None else path_matcher(path),
+        path_heads=None if path is None else common_heads(match.path),
         op=one_of("op", match.op, _op),
         result=any_of("result", match.result, _result),
     )

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,6 +53,7 @@ __all__ = [
     "Compiled",
     "Interest",
     "Subject",
+    "Want",
     "compile_filters",
     "union",
 ]
@@ -59,15 +61,27 @@ __all__ = [
 FILTERABLE: frozenset[str] = frozenset(EVENT_TYPES) - STREAM_CONTROL
 
 
+class Want(NamedTuple):
+    """What one filter wants of the tracer, and of which processes.
+
+    interest: without string_limit and envp, which belong to the subscription.  covers: whether
+    an event of a process could pass, judged by its pid, user, executable and ancestors alone.
+    """
+
+    interest: Interest
+    covers: Judge
+
+
 class Compiled:
     """The filters of one subscription.  Immutable.
 
     types: event types that can match.  enter, exit: syscalls that can match as
     syscall_enter and syscall_exit; None: all, also those without a name.  pids: the
-    processes that can match, or None if some filter does not name them.
+    processes that can match, or None if some filter does not name them.  wants: the same
+    filter by filter; every event that matches is wanted by one of them.
     """
 
-    __slots__ = ("_checks", "_filters", "_judges", "enter", "exit", "pids", "types")
+    __slots__ = ("__weakref__", "_checks", "_filters", "enter", "exit", "pids", "types", "wants")
 
     def __init__(self, terms: Sequence[_Term], filters: Sequence[Filter]) -> None:
         live = [term for term in terms if term.types]
@@ -80,7 +94,10 @@ class Compiled:
             self.exit = either(self.exit, term.exit)
             if self.pids is not None:
                 self.pids = None if term.pids is None else self.pids | term.pids
-        self._judges = tuple(term.judge for term in live)
+        self.wants = tuple(
+            Want(Interest(term.types, term.enter, term.exit, paths=term.paths), term.judge)
+            for term in live
+        )
         self._checks: dict[type[Event], tuple[Check, ...]] = {
             kind: (always,) for name, kind in EVENT_TYPES.items() if name in STREAM_CONTROL
         }
@@ -99,7 +116,7 @@ class Compiled:
 
     def covers(self, subject: Subject) -> bool:
         """Return whether an event of this process could pass, judged by the process alone."""
-        return any(judge(subject) for judge in self._judges)
+        return any(want.covers(subject) for want in self.wants)
 
     def normalised(self) -> list[Filter]:
         """Return the filters as understood: the same meaning, without repetitions."""
@@ -114,6 +131,7 @@ class _Term:
     enter: frozenset[str] | None
     exit: frozenset[str] | None
     pids: frozenset[int] | None
+    paths: frozenset[str] | None
     judge: Judge
     checks: dict[str, Check]
 
@@ -169,6 +187,7 @@ def _compile_one(one: Filter, catalogue: Catalogue, counted: frozenset[str], fie
         enter=names if "syscall_enter" in types else frozenset(),
         exit=names if "syscall_exit" in types else frozenset(),
         pids=wanted.pid,
+        paths=wanted.path_heads if "syscall_exit" in types else None,
         judge=covering(wanted, unwanted),
         checks=checks,
     )

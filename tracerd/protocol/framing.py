@@ -176,9 +176,12 @@ def frame(payload: bytes) -> bytes:
     return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
 
 
-def msgpack_batch(events: Sequence[bytes]) -> bytes:
-    """Return the frame of a batch of events that are encoded already."""
-    header = _array_header(len(events))
+def msgpack_batch(events: Sequence[bytes], count: int | None = None) -> bytes:
+    """Return the frame of a batch of events that are encoded already.
+
+    count: how many, where several stand in one piece.
+    """
+    header = _array_header(len(events) if count is None else count)
     length = len(header) + sum(map(len, events))
     return b"".join([length.to_bytes(_LENGTH_BYTES, "big"), header, *events])
 

@@ -42,6 +42,8 @@ class Wild(enum.Enum):
 Token: TypeAlias = Wild | str
 """A gap, or a chunk: the expression of a run of fixed length."""
 
+_WILD = re.compile(r"[*?\[]")
+
 _SKIP_COMPONENTS = "(?:[^/]*+/)*?"
 
 
@@ -107,6 +109,11 @@ def _class(members: str, *, negated: bool) -> str:
             expression += re.escape(members[at])
             at += 1
     return f"[^/{expression}]" if negated else f"(?!/)[{expression}]"
+
+
+def literal_head(glob: str) -> str:
+    """Return the characters that every text the glob matches begins with, or fewer of them."""
+    return _WILD.split(glob, maxsplit=1)[0]
 
 
 def expression(tokens: list[Token]) -> str:

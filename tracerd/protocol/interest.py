@@ -1,11 +1,14 @@
-"""What all live filters together want, pushed down to the tracer."""
+"""What live filters want, pushed down to the tracer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final
 
 import msgspec
+
+MOST_PREFIXES: Final = 64
+"""Beginnings of paths that each call is held against; more of them are made fewer and shorter."""
 
 
 class Interest(msgspec.Struct, frozen=True):
@@ -14,8 +17,11 @@ class Interest(msgspec.Struct, frozen=True):
     types: event types.  enter, exit: the syscalls wanted as syscall_enter and as
     syscall_exit; None: all of them, also those without a name; empty: none.
     string_limit: bytes, the largest asked for.  envp: somebody wants the environment of
-    an exec.  paths: if not None, syscall_exit events are wanted only if a path of the call
-    (as joined, folded or real) begins with one of these.  The default wants nothing.
+    an exec.  paths: a syscall_exit is wanted only if it has an entry in `files` whose path, as
+    joined, as folded, or the kernel's own name for it, begins with one of these, or one that is
+    unresolved; None: whatever its paths are.  They are plain ASCII without backslashes, so they
+    may be held against the bytes of a path as well as against its text.
+    The default wants nothing.
     """
 
     types: frozenset[str] = frozenset()
@@ -27,40 +33,32 @@ class Interest(msgspec.Struct, frozen=True):
 
     def union(self, other: Interest) -> Interest:
         """Return what either wants."""
+        if self.exit == frozenset():
+            paths = other.paths  # who wants no exits has nothing to say about their paths
+        elif other.exit == frozenset():
+            paths = self.paths
+        elif self.paths is None or other.paths is None:
+            paths = None
+        else:
+            paths = few(self.paths | other.paths)
         return Interest(
             types=self.types | other.types,
             enter=either(self.enter, other.enter),
             exit=either(self.exit, other.exit),
             string_limit=max(self.string_limit, other.string_limit),
             envp=self.envp or other.envp,
-            paths=either(self.paths, other.paths),
+            paths=paths,
         )
 
 
 NOTHING = Interest()
 
 
-class Wanting(Protocol):
-    """A compiled subscription, as far as the tracer cares."""
-
-    @property
-    def types(self) -> frozenset[str]:
-        """Event types that can match."""
-
-    @property
-    def enter(self) -> frozenset[str] | None:
-        """Syscalls wanted at entry; None: all."""
-
-    @property
-    def exit(self) -> frozenset[str] | None:
-        """Syscalls wanted at exit; None: all."""
-
-
-def union(compiled: Iterable[tuple[Wanting, int, bool]]) -> Interest:
-    """Return the interest of all subscriptions, each with its string limit and wish for envp."""
+def union(interests: Iterable[Interest]) -> Interest:
+    """Return what any of them wants."""
     whole = NOTHING
-    for one, string_limit, envp in compiled:
-        whole = whole.union(Interest(one.types, one.enter, one.exit, string_limit, envp))
+    for one in interests:
+        whole = whole.union(one)
     return whole
 
 
@@ -74,3 +72,23 @@ def both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[
     if one is None or other is None:
         return other if one is None else one
     return one & other
+
+
+def few(prefixes: Iterable[str]) -> frozenset[str] | None:
+    """Return at most MOST_PREFIXES of them, shortened where there are more.
+
+    What begins with one of `prefixes` begins with one of these.  None if every absolute path does.
+    """
+    kept = _shortest(prefixes)
+    while len(kept) > MOST_PREFIXES:
+        kept = _shortest(prefix[: prefix.rstrip("/").rfind("/") + 1] for prefix in kept)
+    return None if kept & {"", "/"} else kept
+
+
+def _shortest(prefixes: Iterable[str]) -> frozenset[str]:
+    """Return those that begin with no other of them."""
+    kept: list[str] = []
+    for prefix in sorted(prefixes):
+        if not (kept and prefix.startswith(kept[-1])):
+            kept.append(prefix)
+    return frozenset(kept)

@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
-from tracerd.protocol.globs import expression, tokenise
+from tracerd.protocol.globs import expression, literal_head, tokenise
 from tracerd.protocol.hints import quoted
+from tracerd.protocol.interest import few
 from tracerd.protocol.text import shown
 
 TextMatcher: TypeAlias = Callable[[str], bool]
@@ -26,6 +27,10 @@ LONGEST_PATTERN = 4096
 
 LONGEST_COMM = 15
 """Bytes of a command name that the kernel keeps (TASK_COMM_LEN less the NUL)."""
+
+
+_OTHER_IN_BYTES = re.compile(r"[^\x00-\x5b\x5d-\x7f]")
+"""The backslash, and all that is not ASCII."""
 
 
 class PathPattern(NamedTuple):
@@ -62,6 +67,17 @@ def parse_path(pattern: str) -> PathPattern:
     if stem != pattern and not tokenise(stem)[1]:
         return PathPattern(prefixes=(stem,))
     return PathPattern(globs=(expression(tokens),))
+
+
+def common_heads(patterns: Iterable[str]) -> frozenset[str] | None:
+    r"""Return beginnings of which every path that some of these valid patterns matches has one.
+
+    None if nothing can be said.  A directory is taken without its last `/`: it matches itself.
+    A beginning ends before a backslash or what is not ASCII, so that it is the same in the bytes
+    of a path as in its text (`\xNN` stands for a byte, `ä` for two).
+    """
+    heads = (literal_head(pattern.rstrip("/") or "/") for pattern in patterns)
+    return few(_OTHER_IN_BYTES.split(head, maxsplit=1)[0] for head in heads)
 
 
 def path_matcher(patterns: Iterable[PathPattern]) -> TextMatcher:
