@@ -22,7 +22,7 @@ from tracerd.core.tracee import Process
 from tracerd.protocol import events
 from tracerd.protocol.codec import decode_batch_json, decode_frame
 from tracerd.protocol.connection import ClientConnection
-from tracerd.protocol.filters import Catalogue
+from tracerd.protocol.filters import Catalogue, union
 from tracerd.protocol.framing import FrameReader
 from tracerd.server import daemon as daemon_module
 from tracerd.server import systemd
@@ -52,6 +52,9 @@ class FakeTracer:
         self.publish = publish
         self.gate = gate
         self.interests = []
+        """What all wishes together wanted, each time."""
+        self.wishes = []
+        self.lags = []
         self.gone = set()
         """Owners whose target has ended."""
         self.slow_attach = False
@@ -119,8 +122,10 @@ class FakeTracer:
 
     def _obey(self, command, answer):
         match command:
-            case commands.SetInterest((commands.Wish(interest),)):
-                self.interests.append(interest)
+            case commands.SetInterest(wishes, lag):
+                self.wishes.append(wishes)
+                self.lags.append(lag)
+                self.interests.append(union(wish.interest for wish in wishes))
                 answer(None)
             case commands.Barrier():
                 answer(self.statistics.head)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tracerd.core import describe, files, identity, kernel, procfs
 from tracerd.core.actions import ABIS
-from tracerd.core.calls import CLONE_UNTRACED, PR_SET_NAME, clone_flags
+from tracerd.core.calls import CLONE_UNTRACED, PR_SET_DUMPABLE, PR_SET_NAME, clone_flags
 from tracerd.core.commands import TargetEnded
 from tracerd.core.decode.signals import signal_name
 from tracerd.core.describe import KINDS
@@ -108,7 +108,9 @@ class Keeper:
                 scene.join(process, tid, shown(comm))
                 if tid == process.pid:
                     process.comm = scene.comms[tid]
-        if name in CREDENTIAL_CALLS:
+        if name in CREDENTIAL_CALLS or (
+            name == "prctl" and entry.args[0] & 0xFFFFFFFF == PR_SET_DUMPABLE
+        ):
             identity.read_credentials(process, tid)
         if name in ROOT_CALLS:
             identity.read_root(process, tid)

@@ -20,8 +20,8 @@ def matters(pair: Pair, prefixes: tuple[bytes, ...]) -> bool:
     """Return False if no path of a call begins with any of the prefixes, for certain."""
     entry, back = pair
     plan = entry.action.plan
-    if not plan.base:
-        return True  # it names no path: whatever it has of files comes by other ways
+    if not plan.base or plan.links:
+        return True  # whatever it has of files comes by other ways too
     for position, base_at in plan.base.items():
         path_at = plan.arg_enter[position]
         path = entry.captured[path_at] if path_at >= 0 else None

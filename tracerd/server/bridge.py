@@ -1,8 +1,10 @@
-"""From the tracer thread to the trio thread.
+"""From the teller to the trio thread.
 
-On the tracer thread each event is held against the live subscriptions, encoded at most once per
-wire format, and accounted against the bounded queue of each subscription that it matches.  All
-of a round goes over in one piece:
+The teller is the thread on which events are published and commands answered: the tracer thread
+itself with a pump that is not threaded, else one of its own.  There each event is held against
+the live subscriptions, once for all that ask for the same, and encoded at most once per wire
+format.  At the end of a round what a group of subscriptions gets is joined, and accounted against
+the bounded queue of each.  All of a round goes over in one piece:
 
 * what is given is put on `_pending`;
 * the first to do so rings, with one `run_sync_soon`; others see the bell ringing (`_ringing`);
@@ -13,7 +15,10 @@ of a round goes over in one piece:
 (or is the one marker in a tenth of a second that a gap may give), so together they hold no more
 than the subscriptions' bounds.
 
-Methods are called on the tracer thread unless they say otherwise.  None blocks; none raises.
+Methods are called on the teller unless they say otherwise.  None blocks; none raises.
+
+The Gate is read on the tracer thread while the teller publishes.  So it looks only at what changes
+at one stroke (`_blocking`, `closed`), and ends no subscription itself.
 """
 
 from __future__ import annotations
@@ -30,14 +35,17 @@ from tracerd import errors
 from tracerd.core.commands import Item, Published, TargetEnded
 from tracerd.protocol import codec
 from tracerd.server.log import Log
-from tracerd.server.routes import Routes
+from tracerd.server.routes import Group, Routes, grouped
 from tracerd.server.subscription import (
     MARKER_INTERVAL_S,
     SLOW,
     UNENCODABLE,
-    Marker,
+    Piece,
     Subscription,
     Wire,
+    joined,
+    marker,
+    pieces_of,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +55,8 @@ if TYPE_CHECKING:
 log = Log(__name__)
 
 BATCH_ENTRIES: Final = 1024
-"""Entries of one batch: so much at once keeps the trio loop busy for less than a millisecond."""
+"""Deliveries to a subscription, and other entries, of one batch: so much at once keeps the trio
+loop busy for less than a millisecond."""
 BATCHES: Final = 1
 """Capacity of the channel.  More would only move entries out of reach of coalescing."""
 
@@ -59,9 +68,21 @@ class Finish(NamedTuple):
     reason: str | errors.TracerdError
 
 
-Delivery: TypeAlias = tuple[Subscription, list[bytes]]
-"""Encoded events, and markers, for one subscription."""
-Entry: TypeAlias = Delivery | Finish | TargetEnded
+class Failed(NamedTuple):
+    """A fault in a subscription, found where it cannot be ended: it is to be retired."""
+
+    subscription: Subscription
+    reason: errors.TracerdError
+
+
+class Delivery(NamedTuple):
+    """Encoded events, and markers, for some subscriptions."""
+
+    to: tuple[Subscription, ...]
+    pieces: list[Piece]
+
+
+Entry: TypeAlias = Delivery | Finish | Failed | TargetEnded
 Batch: TypeAlias = list[Entry]
 
 _ENCODERS: Final[dict[Wire, Callable[[Event], bytes]]] = {
@@ -77,17 +98,21 @@ class Bridge:
         self, token: trio.lowlevel.TrioToken, batches: trio.MemorySendChannel[Batch]
     ) -> None:
         self._live: tuple[Subscription, ...] = ()
-        self._routes = Routes()
+        self._routes: Routes[Group] = Routes()
         """The index of `_live`.  Both are replaced whenever subscriptions come or go."""
+        self._filled: list[Group] = []
+        """Those that something in this round matched, which is not given yet."""
         self._token = token
         self._batches = batches
-        self._given: list[Subscription] = []
-        """Those whose outbox has something for the trio thread."""
+        self._given: list[Delivery] = []
+        """Given in this round, not handed over yet."""
         self._pending: deque[Entry] = deque()
         self._ringing = False
+        self.behind = False
+        """The last batch could not take all that was pending.  The trio thread's."""
         self._unencodable = 0
         self._blocking: set[Subscription] = set()
-        """Full ones with policy `block`.  Either thread adds or discards, each at one stroke."""
+        """Full ones with policy `block`.  The teller adds, any thread discards, at one stroke."""
         self._when_full = {
             "drop": self._drop,
             "block": self._block,
@@ -102,7 +127,7 @@ class Bridge:
     def prune(self) -> None:
         """Forget the subscriptions that have been closed."""
         self._live = tuple(one for one in self._live if not one.closed)
-        self._routes = Routes(self._live)
+        self._routes = Routes(grouped(self._live))
 
     # Publish
 
@@ -114,42 +139,87 @@ class Bridge:
                 if isinstance(item, Published):
                     concerned = candidates(item.event)
                     if concerned:
-                        self._publish(item.event, item.process, concerned)
+                        self._match(item.event, item.process, concerned)
                 else:
+                    self._settle()
                     self._hand_over()
                     self._pending.append(item)
             except Exception as error:  # noqa: BLE001  a fault here must not end the tracing
                 log.fault("an event could not be published", error, item=repr(item))
+        self._settle()
         self._hand_over()
 
-    def _publish(
-        self, event: Event, process: Identity, concerned: tuple[Subscription, ...]
-    ) -> None:
-        encoded: dict[str, bytes | None] = {}
-        for one in concerned:
+    def _match(self, event: Event, process: Identity, concerned: tuple[Group, ...]) -> None:
+        encoded: dict[str, bytes] = {}
+        for group in concerned:
             try:
-                if (
-                    one.closed
-                    or not one.peer.may_see(process)
-                    or not (one.everything or one.compiled.matches(event, process))
-                ):
+                if not group.wants(event, process):
                     continue
-            except Exception as error:  # noqa: BLE001  the fault of this subscription alone
-                self._fail(one, error)
+            except Exception as error:  # noqa: BLE001  the fault of these subscriptions alone
+                self._fail(group, error)
                 continue
-            wire = one.wire
+            wire = group.wire
             if wire in encoded:
                 payload = encoded[wire]
             else:
                 payload = encoded[wire] = self._encode(event, wire)
-            if payload is None:
+            if not group.payloads:
+                self._filled.append(group)
+            group.payloads.append(payload)
+            group.events.append(event)
+            if not payload:
+                group.flawed = True
+
+    def _settle(self) -> None:
+        """Give what matched so far."""
+        filled, self._filled = self._filled, []
+        for group in filled:
+            payloads, events, flawed = group.payloads, group.events, group.flawed
+            group.payloads, group.events, group.flawed = [], [], False
+            try:
+                self._give(group, payloads, events, flawed=flawed)
+            except Exception as error:  # noqa: BLE001  a fault here must not end the tracing
+                log.fault("events could not be given", error, count=len(events))
+
+    def _give(
+        self,
+        group: Group,
+        payloads: list[bytes],
+        events: list[Event],
+        *,
+        flawed: bool,
+    ) -> None:
+        """Give events in a row to all of a group: at one stroke to those that have room."""
+        count, size = len(payloads), sum(map(len, payloads))
+        roomy: list[Subscription] = []
+        for one in group.members:
+            if one.closed:
+                continue
+            if not (flawed or one.gap.count) and one.has_room(count, size):
+                one.given += count
+                one.given_bytes += size
+                roomy.append(one)
+            else:
+                self._give_each(one, payloads, events)
+        if roomy:
+            # As a rule all of them, and then the tuple is there already.
+            to = group.members if len(roomy) == len(group.members) else tuple(roomy)
+            self._given.append(Delivery(to, pieces_of(payloads, group.wire)))
+
+    def _give_each(self, one: Subscription, payloads: list[bytes], events: list[Event]) -> None:
+        """Give events as far as there is room, one by one."""
+        for payload, event in zip(payloads, events, strict=True):
+            if one.closed:
+                return
+            if not payload:
                 self._lose(one, event.seq, UNENCODABLE)
             elif not (one.gap.count or one.is_full) or self._let_in(one, event):
                 one.given += 1
                 one.given_bytes += len(payload)
-                self._put(one, payload)
+                self._put(one, Piece(1, 1, len(payload), payload))
 
-    def _encode(self, event: Event, wire: Wire) -> bytes | None:
+    def _encode(self, event: Event, wire: Wire) -> bytes:
+        """Return the encoded event; nothing if it cannot be encoded."""
         try:
             return _ENCODERS[wire](event)
         except Exception as error:  # noqa: BLE001  loses this event, not the stream
@@ -161,7 +231,7 @@ class Bridge:
                     kind=type(event).__name__,
                     so_far=self._unencodable,
                 )
-            return None
+            return b""
 
     # Where a queue is full, or has a gap that is not told yet: does the next event go in?
 
@@ -181,7 +251,8 @@ class Bridge:
         return False
 
     def _block(self, one: Subscription, event: Event) -> bool:
-        # What has happened already is let in, whatever the bound: tracees make no more now.
+        # What has happened already is let in, whatever the bound: tracees make no more once the
+        # gate has closed, and what they made by then is bounded by SetInterest.lag.
         # The gate closes before this event is handed over, so the writer, which opens it, is
         # sure to look again.
         # There is an end even to that: for what no gate can hold (signals sent from outside),
@@ -213,7 +284,7 @@ class Bridge:
     def finish(self, one: Subscription, reason: str | errors.TracerdError) -> None:
         """Match no more, and end the stream after all that was given.
 
-        Called on the tracer thread; on the trio thread if the tracer has ended.
+        Called on the teller; on the trio thread if the tracer has ended.
         """
         if one.gap.count:
             self._tell(one)
@@ -223,19 +294,21 @@ class Bridge:
         self.post(Finish(one, reason))
 
     def post(self, entry: Entry) -> None:
-        """Send something after all that was published before."""
+        """Send something after all that was published before.  Any thread."""
         self._pending.append(entry)
         self._ring()
 
-    def _fail(self, one: Subscription, error: Exception) -> None:
-        log.fault("a subscription failed", error, subscription=one.id, uid=one.peer.uid)
-        self.finish(one, errors.InternalError(f"{type(error).__name__} while matching an event"))
+    def _fail(self, group: Group, error: Exception) -> None:
+        self._settle()  # what they were given comes before their end
+        for one in group.members:
+            if not one.closed:
+                self.finish(one, _fault(one, error))
 
     def _lose(self, one: Subscription, seq: int, why: str = SLOW) -> None:
         if not one.gap.count:
             # Nothing to deliver, but the writer has to know: it tells of the gap if no further
             # event does.
-            self._given.append(one)
+            self._given.append(Delivery(one.alone, []))
         one.lost += 1
         one.gap.add(seq, why)
 
@@ -244,14 +317,15 @@ class Bridge:
         return time.monotonic() - one.gap.told_at >= MARKER_INTERVAL_S
 
     def _tell(self, one: Subscription) -> None:
-        marker = Marker(_ENCODERS[one.wire](one.gap.close()))
+        piece = marker(_ENCODERS[one.wire](one.gap.close()))
         one.markers += 1
-        self._put(one, marker)
+        self._put(one, piece)
 
-    def _put(self, one: Subscription, payload: bytes) -> None:
-        if not one.outbox:
-            self._given.append(one)
-        one.outbox.append(payload)
+    def _put(self, one: Subscription, piece: Piece) -> None:
+        if self._given and self._given[-1].to is one.alone:
+            self._given[-1].pieces.append(piece)
+        else:
+            self._given.append(Delivery(one.alone, [piece]))
 
     # Handing over
 
@@ -260,16 +334,14 @@ class Bridge:
             if self._pending:
                 self._ring()
             return
-        for one in self._given:
-            self._pending.append((one, one.outbox))
-            one.outbox = []
-        self._given.clear()
+        self._pending.extend(self._given)
+        self._given = []
         self._ring()
 
     def _ring(self) -> None:
         if self._ringing:
             return
-        self._ringing = True
+        self._ringing = True  # two threads at once may both ring: the second finds nothing to do
         # The loop has ended: nobody is left to tell.
         with contextlib.suppress(trio.RunFinishedError):
             self._token.run_sync_soon(self.deliver)
@@ -286,7 +358,8 @@ class Bridge:
             if not pending or self._ringing:
                 return
             self._ringing = True
-        batch = [pending.popleft() for _ in range(min(len(pending), BATCH_ENTRIES))]
+        batch = _merged(pending)
+        self.behind = bool(pending)
         try:
             self._batches.send_nowait(batch)
         except trio.WouldBlock:
@@ -299,11 +372,14 @@ class Bridge:
 
     @property
     def closed(self) -> bool:
-        """Whether any process must wait."""
+        """Whether any process must wait.  The tracer thread."""
         return bool(self._blocking)
 
     def covers(self, process: Identity) -> bool:
-        """Whether this process must wait: its events could go to a full `block` subscription."""
+        """Whether this process must wait: its events could go to a full `block` subscription.
+
+        The tracer thread.
+        """
         for one in tuple(self._blocking):
             try:
                 if one.closed:
@@ -316,7 +392,10 @@ class Bridge:
                 ):
                     return True
             except Exception as error:  # noqa: BLE001  the fault of this subscription alone
-                self._fail(one, error)
+                # What it was given is the teller's to hand over: the hub has it ended there.
+                one.closed = True
+                self._blocking.discard(one)
+                self.post(Failed(one, _fault(one, error)))
         return False
 
     def is_blocking(self, one: Subscription) -> bool:
@@ -329,3 +408,37 @@ class Bridge:
         The tracer has to be told to look again.
         """
         self._blocking.discard(one)
+
+
+def _merged(pending: deque[Entry]) -> Batch:
+    """Take a batch from what is pending; deliveries in a row to the same become one.
+
+    So rounds of few events, of which many are pending, cost a subscriber no more than large ones.
+    """
+    batch: Batch = []
+    taken = 0
+    while pending and taken < BATCH_ENTRIES:
+        entry = pending.popleft()
+        taken += 1
+        if not isinstance(entry, Delivery):
+            batch.append(entry)
+            continue
+        pieces = list(entry.pieces)
+        while pending and taken < BATCH_ENTRIES:
+            following = pending[0]
+            if not isinstance(following, Delivery) or following.to is not entry.to:
+                break
+            pieces += following.pieces
+            pending.popleft()
+            taken += 1
+        if len(pieces) > 1:
+            pieces = joined(pieces, entry.to[0].wire)
+        taken += len(entry.to) - 1
+        batch.append(Delivery(entry.to, pieces))
+    return batch
+
+
+def _fault(one: Subscription, error: Exception) -> errors.InternalError:
+    """Log what went wrong, and return what the subscriber gets to hear."""
+    log.fault("a subscription failed", error, subscription=one.id, uid=one.peer.uid)
+    return errors.InternalError(f"{type(error).__name__} while matching an event")

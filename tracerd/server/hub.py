@@ -1,28 +1,31 @@
 """The subscriptions: taking them on, feeding them, ending them, and what they want together.
 
-A subscription is live from the tracer's answer that its interest is in force: then, on the tracer
-thread, in one step, it enters the routes and `head` is read.  So it gets every event after
+A subscription is live from the tracer's answer that its wishes are in force: then, on the thread
+that publishes, in one step, it enters the routes and `head` is read.  So it gets every event after
 `head` that it matches, and none before.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
+import msgspec
 import trio
 
 from tracerd import errors
-from tracerd.core.commands import Barrier, ExpireInterest, Recheck, SetInterest, TargetEnded, Wish
-from tracerd.protocol.filters import compile_filters, union
-from tracerd.server.bridge import BATCH_ENTRIES, Finish
+from tracerd.core.commands import Barrier, ExpireInterest, Recheck, SetInterest, TargetEnded
+from tracerd.protocol.filters import Compiled, compile_filters
+from tracerd.server.bridge import Failed, Finish
 from tracerd.server.log import Log
 from tracerd.server.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tracerd.core.commands import Wish
     from tracerd.protocol import messages
-    from tracerd.protocol.filters import Catalogue, Interest
+    from tracerd.protocol.filters import Catalogue
     from tracerd.server.access import Peer
     from tracerd.server.bridge import Batch, Bridge
     from tracerd.server.settings import Limits
@@ -61,6 +64,8 @@ class Hub:
         self._targets = targets
         self._limits = limits
         self._subscriptions: dict[str, Subscription] = {}
+        self._compiled: WeakValueDictionary[bytes, Compiled] = WeakValueDictionary()
+        """By what was asked for: who asks for the same is served together."""
         self._nursery: trio.Nursery | None = None
         self.closing = False
         """The daemon is ending: no new streams, and those there are end with `shutdown`, not
@@ -75,12 +80,14 @@ class Hub:
                     if isinstance(entry, Finish):
                         entry.subscription.finish(entry.reason)
                         self._open_gate(entry.subscription)
+                    elif isinstance(entry, Failed):
+                        self._nursery.start_soon(self.retire, entry.subscription, entry.reason)
                     elif isinstance(entry, TargetEnded):
                         self._target_ended(entry)
                     else:
-                        subscription, items = entry
-                        subscription.add(items)
-                await trio.sleep(LINGER_S if len(batch) < BATCH_ENTRIES else 0)
+                        for subscription in entry.to:
+                            subscription.add(entry.pieces)
+                await trio.sleep(0 if self._bridge.behind else LINGER_S)
                 self._bridge.deliver()
 
     async def subscribe(
@@ -93,7 +100,7 @@ class Hub:
         """
         if self.closing:
             raise errors.ShuttingDown
-        compiled = compile_filters(request.filters, self._catalogue, level=request.level)
+        compiled = self._compile(request)
         most = self._limits.subscriptions_per_uid
         if not peer.is_root and self._count(peer.uid) >= most:
             raise errors.LimitReached("subscriptions of a user", most)
@@ -111,16 +118,14 @@ class Hub:
         subscription.leave()
         self._open_gate(subscription)
         if self._subscriptions.pop(subscription.id, None):
-            self._tracing.tell(
-                SetInterest((Wish(self._interest()),)), lambda _: self._bridge.prune()
-            )
+            self._tracing.tell(self._interest(), lambda _: self._bridge.prune())
 
-    async def retire(self, subscription: Subscription, reason: str) -> None:
+    async def retire(self, subscription: Subscription, reason: str | errors.TracerdError) -> None:
         """Match no more for a subscription; its stream ends with `reason` after what is queued."""
         subscription.closed = True
         self._open_gate(subscription)
         try:
-            # Once the tracer has answered, no round is under way that may still give to it.
+            # Answers come where events are published: no round is under way that gives to it.
             await self._change(lambda: self._bridge.finish(subscription, reason))
         except errors.ShuttingDown:
             subscription.finish(reason)
@@ -131,7 +136,7 @@ class Hub:
     def retire_all(self, reason: str) -> None:
         """End every stream after what was published.
 
-        Called on the tracer thread; on the trio thread if the tracer has ended.
+        Called on the teller; on the trio thread if the tracer has ended.
         """
         for subscription in tuple(self._subscriptions.values()):
             self._bridge.finish(subscription, reason)
@@ -217,20 +222,35 @@ class Hub:
     async def _change(self, then: Callable[[], Any]) -> Any:
         """Have the tracer want what the subscriptions want that there are now.
 
-        `then` runs on the tracer thread once that is in force; returns what it returned.
+        `then` runs on the teller once that is in force; returns what it returned.
         Changes may overtake each other on the way back (a tracee can be slow to stop), so
         `then` must not rely on which subscriptions others have added meanwhile.
         """
         return await self._tracing.ask(
-            SetInterest((Wish(self._interest()),)),
+            self._interest(),
             lambda _: then(),
             patience_s=PATIENCE_S,
             impatient=lambda: self._tracing.tell(ExpireInterest()),
         )
 
-    def _interest(self) -> Interest:
-        return union(
-            (one.compiled, one.string_limit, one.request.envp)
-            for one in self._subscriptions.values()
-            if not one.closed
-        )
+    def _interest(self) -> SetInterest:
+        """Return all wishes; those of the oldest subscription stand for all that ask the same."""
+        wishes: dict[object, tuple[Wish, ...]] = {}
+        lag: int | None = None
+        for one in self._subscriptions.values():
+            if one.closed:
+                continue
+            asked = (one.compiled, one.sight, one.string_limit, one.request.envp)
+            wishes.setdefault(asked, one.wishes)
+            if one.overflow == "block":
+                lag = one.max_events if lag is None else min(lag, one.max_events)
+        return SetInterest(tuple(wish for each in wishes.values() for wish in each), lag)
+
+    def _compile(self, request: messages.Subscribe) -> Compiled:
+        """Return the filters of a request, compiled.  Raises InvalidFilter."""
+        asked = msgspec.json.encode((request.filters, request.level))
+        compiled = self._compiled.get(asked)
+        if compiled is None:
+            compiled = compile_filters(request.filters, self._catalogue, level=request.level)
+            self._compiled[asked] = compiled
+        return compiled

@@ -1,45 +1,104 @@
 """The index of live subscriptions: event type, then syscall, then pid.
 
 Matching every filter against every event costs microseconds a piece; most subscriptions can be
-ruled out by a dictionary.  What is left is matched in full.
+ruled out by a dictionary.  What is left is matched in full, once for all that ask for the same.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tracerd.protocol.events import Event, SyscallEnter, SyscallExit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tracerd.core.tracee import Identity
+    from tracerd.protocol.filters import Compiled
     from tracerd.server.subscription import Subscription
 
 _MAX_SYSCALLS: Final = 4096
 """A program can make calls up in any number; the index must not grow with it."""
 
 
-class Route(NamedTuple):
+class Group:
+    """Live subscriptions that get the same: alike in filters, sight, and wire.
+
+    Judged, and given to, as one.  Lives until subscriptions come or go; the teller's.
+    """
+
+    __slots__ = (
+        "_everything",
+        "_peer",
+        "compiled",
+        "events",
+        "flawed",
+        "members",
+        "payloads",
+        "wire",
+    )
+
+    def __init__(self, members: tuple[Subscription, ...]) -> None:
+        first = members[0]
+        self.members = members
+        self.compiled = first.compiled
+        self.wire = first.wire
+        self._everything = first.everything
+        self._peer = None if first.sight is None else first.peer
+        self.payloads: list[bytes] = []
+        """What matched in this round, encoded; empty: it could not be."""
+        self.events: list[Event] = []
+        """The same events."""
+        self.flawed = False
+        """Something in `payloads` is empty."""
+
+    def wants(self, event: Event, process: Identity) -> bool:
+        """Return whether the members get this event of a candidate process."""
+        return (self._peer is None or self._peer.may_see(process)) and (
+            self._everything or self.compiled.matches(event, process)
+        )
+
+
+def grouped(subscriptions: Iterable[Subscription]) -> list[Group]:
+    """Return the groups of live subscriptions."""
+    alike: dict[object, list[Subscription]] = {}
+    for one in subscriptions:
+        alike.setdefault((one.compiled, one.sight, one.wire), []).append(one)
+    return [Group(tuple(members)) for members in alike.values()]
+
+
+class Routed(Protocol):
+    """What can be found by the index: a group."""
+
+    @property
+    def compiled(self) -> Compiled:
+        """Its filters."""
+
+
+R = TypeVar("R", bound=Routed)
+
+
+class Route(NamedTuple, Generic[R]):
     """Whom events of one type and syscall may concern.
 
     by_pid: the candidates for a process that some filter names; others: for all other ones.
     """
 
-    by_pid: dict[int, tuple[Subscription, ...]]
-    others: tuple[Subscription, ...]
+    by_pid: dict[int, tuple[R, ...]]
+    others: tuple[R, ...]
 
 
-class Routes:
-    """An index over a fixed set of subscriptions.  Filled in as events come: tracer thread."""
+class Routes(Generic[R]):
+    """An index over a fixed set of groups.  Filled in as events come: by the teller."""
 
-    def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
-        self._subscriptions = tuple(subscriptions)
-        self._enter: dict[str, Route] = {}
-        self._exit: dict[str, Route] = {}
-        self._others: dict[type[Event], Route] = {}
+    def __init__(self, groups: Iterable[R] = ()) -> None:
+        self._groups = tuple(groups)
+        self._enter: dict[str, Route[R]] = {}
+        self._exit: dict[str, Route[R]] = {}
+        self._others: dict[type[Event], Route[R]] = {}
 
-    def candidates(self, event: Event) -> tuple[Subscription, ...]:
-        """Return the subscriptions that may want `event`."""
+    def candidates(self, event: Event) -> tuple[R, ...]:
+        """Return the groups that may want `event`."""
         if isinstance(event, SyscallExit):
             route = self._exit.get(event.syscall) or self._exit_route(event.syscall)
         elif isinstance(event, SyscallEnter):
@@ -48,38 +107,38 @@ class Routes:
             route = self._others.get(type(event)) or self._other_route(type(event))
         return route.by_pid.get(event.pid, route.others)
 
-    def _exit_route(self, syscall: str) -> Route:
+    def _exit_route(self, syscall: str) -> Route[R]:
         if len(self._exit) >= _MAX_SYSCALLS:
             self._exit.clear()
         self._exit[syscall] = route = _route(
             one
-            for one in self._subscriptions
+            for one in self._groups
             if "syscall_exit" in one.compiled.types
             and ((wanted := one.compiled.exit) is None or syscall in wanted)
         )
         return route
 
-    def _enter_route(self, syscall: str) -> Route:
+    def _enter_route(self, syscall: str) -> Route[R]:
         if len(self._enter) >= _MAX_SYSCALLS:
             self._enter.clear()
         self._enter[syscall] = route = _route(
             one
-            for one in self._subscriptions
+            for one in self._groups
             if "syscall_enter" in one.compiled.types
             and ((wanted := one.compiled.enter) is None or syscall in wanted)
         )
         return route
 
-    def _other_route(self, kind: type[Event]) -> Route:
+    def _other_route(self, kind: type[Event]) -> Route[R]:
         tag = str(kind.__struct_config__.tag)
         self._others[kind] = route = _route(
-            one for one in self._subscriptions if tag in one.compiled.types
+            one for one in self._groups if tag in one.compiled.types
         )
         return route
 
 
-def _route(subscriptions: Iterable[Subscription]) -> Route:
-    candidates = tuple(subscriptions)
+def _route(groups: Iterable[R]) -> Route[R]:
+    candidates = tuple(groups)
     named = {pid for one in candidates for pid in one.compiled.pids or ()}
     return Route(
         by_pid={

@@ -15,7 +15,7 @@ from tracerd.server.subscription import MARKER_INTERVAL_S
 if TYPE_CHECKING:
     from tracerd.protocol.connection import ServerConnection
     from tracerd.server.hub import Hub
-    from tracerd.server.subscription import Subscription
+    from tracerd.server.subscription import Piece, Subscription
     from tracerd.server.wire import Wire
 
 WRITE_EVENTS: Final = 256
@@ -28,9 +28,9 @@ Reason: TypeAlias = "str | errors.TracerdError"
 
 
 class Form(NamedTuple):
-    """How a stream is written: a batch of encoded events, and why it ends."""
+    """How a stream is written: a batch of pieces, and why it ends."""
 
-    batch: Callable[[Sequence[bytes]], bytes]
+    batch: Callable[[Sequence[Piece]], bytes]
     end: Callable[[Reason], bytes]
 
 
@@ -42,14 +42,20 @@ def json_form(connection: ServerConnection) -> Form:
             return connection.error(reason)
         return connection.reply(messages.SubscribeReply(end=reason))
 
-    return Form(connection.events_reply, end)
+    return Form(lambda pieces: connection.events_reply([each.body for each in pieces]), end)
 
 
 def _end_frame(reason: Reason) -> bytes:
     return framing.msgpack_end(reason if isinstance(reason, str) else "failed")
 
 
-UPGRADED: Final = Form(framing.msgpack_batch, _end_frame)
+def _batch_frame(pieces: Sequence[Piece]) -> bytes:
+    return framing.msgpack_batch(
+        [each.body for each in pieces], sum([each.items for each in pieces])
+    )
+
+
+UPGRADED: Final = Form(_batch_frame, _end_frame)
 """The form of a stream of frames."""
 
 
@@ -66,9 +72,9 @@ async def stream(
         return subscription.overflow == "block" and not subscription.closed
 
     while True:
-        while items := subscription.take(WRITE_EVENTS, WRITE_BYTES):
-            await wire.write(form.batch(items), stall_s, is_patient)
-            subscription.acknowledge(items)
+        while pieces := subscription.take(WRITE_EVENTS, WRITE_BYTES):
+            await wire.write(form.batch(pieces), stall_s, is_patient)
+            subscription.acknowledge(pieces)
             hub.relieve(subscription)
         if subscription.finished is not None:
             await wire.write(form.end(subscription.finished), stall_s)

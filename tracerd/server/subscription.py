@@ -1,13 +1,15 @@
 """A subscription: its bounded queue, and the account of what went through it.
 
-Two threads share it, without a lock: every counter has one writer.  The tracer thread counts
-what it gives (`given`) or loses (`lost`), the trio thread what has been written (`delivered`).
-What is queued is the difference, so
+Two threads share it, without a lock: every counter has one writer.  The teller (the thread that
+publishes) counts what it gives (`given`) or loses (`lost`), the trio thread what has been written
+(`delivered`).  What is queued is the difference, so
 
     matched = delivered + queued + lost
 
-holds by construction, and so does the bound: the tracer thread sees `delivered` late, if at
-all wrong, so it never takes the queue for emptier than it is.
+holds by construction, and so does the bound: the teller sees `delivered` late, if at all wrong,
+so it never takes the queue for emptier than it is.
+
+Events travel in pieces, encoded and joined once for all subscribers that get the same.
 """
 
 from __future__ import annotations
@@ -16,15 +18,17 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+import msgspec
 import trio
 
+from tracerd.core.commands import Wish
 from tracerd.protocol import messages
 from tracerd.protocol.events import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tracerd import errors
     from tracerd.protocol.filters import Compiled
@@ -44,10 +48,81 @@ UNENCODABLE: Final = "unencodable"
 """Why events get lost."""
 
 
-class Marker(bytes):
-    """An encoded event of the stream itself: written like the others, counted as none."""
+PIECE_EVENTS: Final = 256
+PIECE_BYTES: Final = 64 << 10
+"""What one piece holds at most, if it is not a single event: a write takes whole pieces."""
 
-    __slots__ = ()
+_SEPARATORS: Final[dict[Wire, bytes]] = {"json": b",", "msgpack": b""}
+
+
+class Piece(NamedTuple):
+    """Encoded events in a row.
+
+    items: how many.  events: how many of them count; a marker, an event of the stream itself, is
+    written like the others and counted as none.  size: bytes that count against the bounds.
+    body: the events, with what separates them in the wire's form of a batch.
+    """
+
+    items: int
+    events: int
+    size: int
+    body: bytes
+
+
+def piece_of(payloads: Sequence[bytes], wire: Wire) -> Piece:
+    """Return encoded events as one piece."""
+    count = len(payloads)
+    if count == 1:
+        [body] = payloads
+        return Piece(1, 1, len(body), body)
+    separator = _SEPARATORS[wire]
+    body = separator.join(payloads)
+    return Piece(count, count, len(body) - (count - 1) * len(separator), body)
+
+
+def pieces_of(payloads: Sequence[bytes], wire: Wire) -> list[Piece]:
+    """Return encoded events as pieces of bounded size."""
+    if len(payloads) == 1 or (
+        len(payloads) <= PIECE_EVENTS and sum(map(len, payloads)) <= PIECE_BYTES
+    ):
+        return [piece_of(payloads, wire)]
+    pieces = []
+    start = size = 0
+    for at, payload in enumerate(payloads):
+        if at > start and (at - start == PIECE_EVENTS or size + len(payload) > PIECE_BYTES):
+            pieces.append(piece_of(payloads[start:at], wire))
+            start, size = at, 0
+        size += len(payload)
+    pieces.append(piece_of(payloads[start:], wire))
+    return pieces
+
+
+def joined(pieces: Sequence[Piece], wire: Wire) -> list[Piece]:
+    """Return pieces in a row as fewer ones, of bounded size."""
+    larger: list[Piece] = []
+    bodies: list[bytes] = []
+    items = events = size = 0
+    for piece in pieces:
+        if bodies and (items + piece.items > PIECE_EVENTS or size + piece.size > PIECE_BYTES):
+            larger.append(Piece(items, events, size, _SEPARATORS[wire].join(bodies)))
+            bodies = []
+            items = events = size = 0
+        items += piece.items
+        events += piece.events
+        size += piece.size
+        bodies.append(piece.body)
+    if bodies:
+        larger.append(Piece(items, events, size, _SEPARATORS[wire].join(bodies)))
+    return larger
+
+
+def marker(payload: bytes) -> Piece:
+    """Return an encoded event of the stream itself as a piece."""
+    return Piece(1, 0, 0, payload)
+
+
+Sight: TypeAlias = tuple[int, int] | None
+"""Whose eyes may see what: user and group; None: root's, which see all."""
 
 
 @dataclass(slots=True)
@@ -87,11 +162,12 @@ class Gap:
 
 
 class Subscription:
-    """Made on the trio thread; live from the moment the tracer thread has it in its routes."""
+    """Made on the trio thread; live from the moment the teller has it in its routes."""
 
     __slots__ = (
         "_progress",
         "_work",
+        "alone",
         "closed",
         "compiled",
         "delivered",
@@ -107,14 +183,15 @@ class Subscription:
         "markers_written",
         "max_bytes",
         "max_events",
-        "outbox",
         "over",
         "overflow",
         "peer",
         "queue",
         "request",
+        "sight",
         "string_limit",
         "wire",
+        "wishes",
     )
 
     def __init__(
@@ -140,25 +217,37 @@ class Subscription:
         )
         self.everything = not request.filters
         """No filter: what its types let through need not be matched."""
+        self.sight: Sight = None if peer.is_root else (peer.uid, peer.gid)
+        """With `compiled`, all that decides which events it gets."""
+        self.wishes = tuple(
+            Wish(
+                msgspec.structs.replace(
+                    want.interest, string_limit=self.string_limit, envp=request.envp
+                ),
+                _seen_and(peer, want.covers),
+            )
+            for want in compiled.wants
+        )
+        """Made once: the tracer may tell them apart by identity."""
 
-        # Both threads: set once, by whoever ends it, and never cleared.
+        # All threads: set once, by whoever ends it, and never cleared.
         self.closed = False
         """Nothing more is matched for it."""
 
-        # The tracer thread's.
+        # The teller's.
         self.given = 0
         self.given_bytes = 0
         self.lost = 0
         self.markers = 0
         self.gap = Gap()
-        self.outbox: list[bytes] = []
-        """Given in this round, not handed over yet."""
+        self.alone = (self,)
+        """For what is given to it and to nobody else."""
 
         # The trio thread's.
         self.delivered = 0
         self.delivered_bytes = 0
         self.markers_written = 0
-        self.queue: deque[bytes] = deque()
+        self.queue: deque[Piece] = deque()
         self.finished: str | errors.TracerdError | None = None
         """Why the stream ends once the queue is empty."""
         self.over = False
@@ -190,9 +279,16 @@ class Subscription:
             and 2 * (self.given_bytes - self.delivered_bytes) <= self.max_bytes
         )
 
-    def add(self, items: Sequence[bytes]) -> None:
+    def has_room(self, events: int, size: int) -> bool:
+        """Whether so many events, of so many bytes in all, can be given and pass no bound."""
+        return (
+            self.given - self.delivered + events <= self.max_events
+            and self.given_bytes - self.delivered_bytes + size <= self.max_bytes
+        )
+
+    def add(self, pieces: Sequence[Piece]) -> None:
         """Queue what was handed over, and wake the writer."""
-        self.queue.extend(items)
+        self.queue.extend(pieces)
         self._work.set()
 
     def finish(self, reason: str | errors.TracerdError) -> None:
@@ -206,24 +302,25 @@ class Subscription:
         await self._work.wait()
         self._work = trio.Event()
 
-    def take(self, max_items: int, max_bytes: int) -> list[bytes]:
-        """Take from the queue what goes into one write: at least one item, if there is any."""
-        taken: list[bytes] = []
-        size = 0
+    def take(self, max_items: int, max_bytes: int) -> list[Piece]:
+        """Take from the queue what goes into one write: at least one piece, if there is any."""
+        taken: list[Piece] = []
+        items = size = 0
         queue = self.queue
-        while queue and len(taken) < max_items:
-            size += len(queue[0])
-            if size > max_bytes and taken:
+        while queue:
+            items += queue[0].items
+            size += len(queue[0].body)
+            if taken and (items > max_items or size > max_bytes):
                 break
             taken.append(queue.popleft())
         return taken
 
-    def acknowledge(self, written: Sequence[bytes]) -> None:
-        """Account items as written."""
-        events = [item for item in written if type(item) is bytes]
-        self.delivered += len(events)
-        self.delivered_bytes += sum(map(len, events))
-        self.markers_written += len(written) - len(events)
+    def acknowledge(self, written: Sequence[Piece]) -> None:
+        """Account pieces as written."""
+        for items, events, size, _ in written:
+            self.delivered += events
+            self.delivered_bytes += size
+            self.markers_written += items - events
         self._progress.unpark_all()
 
     @property
@@ -264,3 +361,10 @@ class Subscription:
             lost=lost,
             blocking=blocking,
         )
+
+
+def _seen_and(peer: Peer, covers: Callable[[Identity], bool]) -> Callable[[Identity], bool]:
+    """Return what `covers` says of the processes that the peer may see."""
+    if peer.is_root:
+        return covers
+    return lambda process: peer.may_see(process) and covers(process)
