@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tracerd import errors
+    from tracerd.core.tracee import Identity
     from tracerd.protocol.filters import Compiled
     from tracerd.server.access import Peer
     from tracerd.server.settings import Limits
