@@ -168,6 +168,24 @@ class InitProcess(TracerdError):
 
 
 @dataclass(eq=False)
+class SeccompFiltered(TracerdError):
+    """Detach of a program that was started with a seccomp filter for its tracer.
+
+    Without one, every call that the filter stops would fail with ENOSYS.
+    """
+
+    pid: int
+    name: ClassVar[str] = "io.tracerd.SeccompFiltered"
+    exit_code: ClassVar[int] = 13
+
+    def __str__(self) -> str:
+        return (
+            f"process {self.pid} was started with a seccomp filter and cannot go on without its "
+            "tracer (one started with `tracerctl run --no-seccomp` can)"
+        )
+
+
+@dataclass(eq=False)
 class InvalidFilter(TracerdError):
     """A filter that does not mean anything; `field` is a path such as `filters[0].syscall[2]`."""
 
@@ -283,6 +301,7 @@ BY_NAME: dict[str, type[TracerdError]] = {
         ZombieProcess,
         ExitingProcess,
         InitProcess,
+        SeccompFiltered,
         InvalidFilter,
         NoSuchSubscription,
         LimitReached,

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tracerd import errors
 from tracerd.core import commands
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.tracee import Process
@@ -59,6 +60,12 @@ class FakeTracer:
         """Owners whose target has ended."""
         self.slow_attach = False
         """AttachCommand is answered only by ExpireAttach."""
+        self.attached = []
+        """AttachCommands, as they came."""
+        self.filters = True
+        """A seccomp filter may be installed if asked for."""
+        self.needed = False
+        """The last owner is not released: SeccompFiltered."""
         self.slow_release = False
         """ReleaseCommand is answered only by ExpireRelease."""
         self.failing = None
@@ -139,18 +146,24 @@ class FakeTracer:
                     else:
                         self._inbox.put(lambda one=one: self._produce(*one))
                 answer(None)
-            case commands.AttachCommand(pid=pid, owner=owner):
+            case commands.AttachCommand(pid=pid, owner=owner, calls=calls):
+                self.attached.append(command)
                 if self.slow_attach:
                     self._attaching[owner] = answer, pid
                 else:
                     self._attach(pid, owner)
-                    answer(commands.AttachResult(pid, [pid]))
+                    calls = calls if self.filters else None
+                    answer(commands.AttachResult(pid, [pid], calls=calls))
             case commands.ExpireAttach(owner):
                 if owner in self._attaching:
                     waiting, pid = self._attaching.pop(owner)
                     self._attach(pid, owner)
                     waiting(commands.AttachResult(pid, [pid], [pid + 1]))
                 answer(None)
+            case commands.ReleaseCommand(owner) if self.needed and (
+                alone := [each.pid for each in self.processes.values() if each.owners == {owner}]
+            ):
+                answer(errors.SeccompFiltered(alone[0]))
             case commands.ReleaseCommand(owner):
                 self.released.append(owner)
                 for process in list(self.processes.values()):

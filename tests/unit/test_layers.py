@@ -27,7 +27,7 @@ FOREIGN = {
     "protocol": IO | EVENT_LOOPS | {"ctypes", "ptrace"},
     "core": EVENT_LOOPS,  # and see test_core_opens_no_sockets
     "server": {"anyio", "asyncio", "ptrace", "ctypes"},
-    "client": {"asyncio", "trio", "ptrace", "ctypes"},
+    "client": {"asyncio", "trio", "ptrace"},
     "ctl": {"asyncio", "trio", "ptrace"},
 }
 """What each layer must not import from outside."""

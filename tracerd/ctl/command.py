@@ -9,11 +9,14 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tracerd.ctl.errors import CommandError
 from tracerd.ctl.follow import Follower
 from tracerd.ctl.launch import Child
 from tracerd.ctl.wakeup import Wakeup
+from tracerd.protocol.messages import CallSelection
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from tracerd.client.stream import Batch
@@ -30,14 +33,44 @@ SIGNALS: Final = (
 """The terminal's own (INT, QUIT, TSTP) reach the program by themselves: it and we are one process
 group.  What it makes of them decides; we only take part in its end, and in its stops."""
 
+ALL_CALLS: Final = ["*"]
+"""SubscribeReply.pushed_down, if a seccomp filter can spare nothing."""
+
+
+def add_seccomp(parser: argparse.ArgumentParser) -> None:
+    """Add --seccomp and --no-seccomp."""
+    import argparse  # noqa: PLC0415  loaded by our caller already
+
+    parser.add_argument(
+        "--seccomp",
+        action=argparse.BooleanOptionalAction,
+        help="have the kernel stop the command at the calls that are shown only, so that the "
+        "others cost nothing; it is then killed if the daemon dies, and cannot be detached from. "
+        "Without privileges this keeps set-user-ID programs from changing users. (default: where "
+        "it needs no such restriction; --no-seccomp: never)",
+    )
+
 
 class TracedCommand:
-    """A program that runs under trace.  See traced()."""
+    """A program that runs under trace.  See traced().
 
-    def __init__(self, child: Child, subscription: SyncSubscription, wakeup: Wakeup) -> None:
+    filtered: it has a seccomp filter, and so needs its tracer.
+    """
+
+    def __init__(
+        self, child: Child, subscription: SyncSubscription, wakeup: Wakeup, *, filtered: bool
+    ) -> None:
         self.child = child
         self.subscription = subscription
+        self.filtered = filtered
         self._wakeup = wakeup
+
+    @property
+    def fate(self) -> str:
+        """What becomes of it when the daemon is gone, in words for people."""
+        if self.filtered:
+            return "the program, which has a seccomp filter, ends with it (see --no-seccomp)"
+        return "the program goes on untraced"
 
     def batches(self, reader: int) -> Iterator[Batch]:
         """Yield the program's events until its last descendant has ended.
@@ -83,23 +116,58 @@ class TracedCommand:
 
 @contextlib.contextmanager
 def traced(
-    session: Session, command: list[str], options: Callable[[int], Mapping[str, Any]]
+    session: Session,
+    command: list[str],
+    options: Callable[[int], Mapping[str, Any]],
+    *,
+    seccomp: bool | None = None,
 ) -> Iterator[TracedCommand]:
     """Start `command` under trace, with a subscription that loses nothing of it.
 
-    options: the arguments of `subscribe`, given the program's pid.
+    options: the arguments of `subscribe`, given the program's pid.  seccomp: whether to use a
+    seccomp filter if not all calls are wanted; None: if that changes nothing else for the
+    program.  Raises CommandError if it has to be and cannot.
     """
     client = session.client
     tracer = client.status().pid
     with Wakeup(SIGNALS) as wakeup:
-        child = Child(command, wakeup, tracer)
+        child = Child(command, wakeup, tracer, no_new_privs=bool(seccomp))
         try:
-            subscription = client.subscribe(until=child.pid, overflow="block", **options(child.pid))
-            client.attach(child.pid, scope="connection", until_exec=True)
+            wanted = options(child.pid)
+            subscription = client.subscribe(until=child.pid, overflow="block", **wanted)
+            calls = _selection(subscription, wanted, seccomp)
+            reply = client.attach(child.pid, scope="connection", until_exec=True, calls=calls)
+            filter_ = _filter(reply.calls)
         except BaseException:
             child.abandon()
             raise
         session.hide()
-        child.release()
+        child.release(filter_)
         with subscription:
-            yield TracedCommand(child, subscription, wakeup)
+            yield TracedCommand(child, subscription, wakeup, filtered=bool(filter_))
+
+
+def _selection(
+    subscription: SyncSubscription, wanted: Mapping[str, Any], seccomp: bool | None
+) -> CallSelection | None:
+    """Return which calls to filter for; None if there is to be no filter."""
+    reply = subscription.reply
+    if seccomp is False or not reply.pushed_down or reply.pushed_down == ALL_CALLS:
+        return None  # without any call to look at, none stops
+    from tracerd.client.seccomp import refusal  # noqa: PLC0415  slow to import
+
+    # Now, for once it is under trace with a filter in view there is no way back.
+    if (error := refusal(no_new_privs=bool(seccomp))) is not None:
+        if seccomp:
+            raise CommandError(f"--seccomp: no filter can be installed here: {error.strerror}")
+        return None
+    return CallSelection(filters=reply.filters or [], level=wanted.get("level", "path"))
+
+
+def _filter(calls: object) -> bytes:
+    """Return the seccomp filter for AttachReply.calls; empty if there is to be none."""
+    if not isinstance(calls, dict) or not calls:
+        return b""
+    from tracerd.client.seccomp import program  # noqa: PLC0415  as above
+
+    return program(calls)

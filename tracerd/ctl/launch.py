@@ -4,6 +4,10 @@ We fork; the child waits until it is under trace, then becomes the program.  So
 terminal, working directory, environment, limits, process group, inherited
 descriptors and parent are the user's own, and the daemon runs nothing.
 
+If not all calls are of interest, the child may put itself under a seccomp filter that stops it
+for those that are, right before it becomes the program: the others then run at native speed.
+It must be under trace by then, for without a tracer filtered calls fail.
+
 What Python changed for itself is undone in the child: SIGPIPE and SIGXFSZ are
 back at their defaults (whether they were ignored when we started, Python does
 not tell), and a LC_CTYPE that Python added to the environment is taken out.
@@ -16,8 +20,10 @@ import errno
 import os
 import resource
 import signal
+import struct
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from tracerd.ctl.errors import OWN_FAILURE
 from tracerd.ctl.text.escape import escape
 
 if TYPE_CHECKING:
@@ -35,30 +41,40 @@ _KEEP_LOOKING: Final = frozenset(
 PR_SET_PTRACER: Final = 0x59616D61
 YAMA: Final = "/proc/sys/kernel/yama/ptrace_scope"
 
+_WORD: Final = struct.Struct("=I")
+"""What release() writes: the length of the filter, then the filter."""
+
 
 class Child:
     """The program to be, waiting.  Exactly one of release() and abandon() is due."""
 
-    def __init__(self, command: list[str], wakeup: Wakeup, tracer: int) -> None:
-        """Fork.  `tracer`: the daemon's pid, which the child allows to trace it under Yama."""
+    def __init__(
+        self, command: list[str], wakeup: Wakeup, tracer: int, *, no_new_privs: bool = False
+    ) -> None:
+        """Fork.  `tracer`: the daemon's pid, which the child allows to trace it under Yama.
+
+        no_new_privs: see seccomp.install.
+        """
         reader, writer = os.pipe()
         # Until the child has its own dispositions, a Ctrl-C would reach our handlers in it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, wakeup.signals)
         self.pid = os.fork()
         if self.pid == 0:
             os.close(writer)
-            _become(command, wakeup, mask, reader, tracer)
+            _become(command, wakeup, mask, reader, tracer, no_new_privs)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(reader)
         self._writer = writer
         self.status: int | None = None
         """Wait status, once it has ended."""
 
-    def release(self) -> None:
-        """Let it exec."""
-        with contextlib.suppress(BrokenPipeError):  # killed meanwhile
-            os.write(self._writer, b"\n")
-        os.close(self._writer)
+    def release(self, seccomp: bytes = b"") -> None:
+        """Let it exec, under a seccomp filter if one is given."""
+        with (
+            contextlib.suppress(BrokenPipeError),  # killed meanwhile
+            open(self._writer, "wb") as pipe,
+        ):
+            pipe.write(_WORD.pack(len(seccomp)) + seccomp)
 
     def abandon(self) -> None:
         """Let it end without having been anything."""
@@ -93,6 +109,7 @@ def _become(
     mask: set[signal.Signals | int],
     reader: int,
     tracer: int,
+    no_new_privs: bool,
 ) -> NoReturn:
     """Be the child: wait for the word, then exec.  Never returns, never raises."""
     code = NOT_EXECUTABLE
@@ -105,12 +122,28 @@ def _become(
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if os.read(reader, 1):
-            code = _exec(command)
+        with open(reader, "rb") as pipe:
+            word = pipe.read()
+        if word and len(word) == _WORD.size + _WORD.unpack_from(word)[0]:
+            code = _filter_and_exec(word[_WORD.size :], command, no_new_privs)
     except BaseException as error:  # noqa: BLE001  nothing may unwind into the parent's code
         _say(f"{command[0]}: {error}")
     finally:
         os._exit(code)
+
+
+def _filter_and_exec(filter_: bytes, command: list[str], no_new_privs: bool) -> int:
+    """Exec, or say why not and return the exit code for it."""
+    if filter_:
+        from tracerd.client import seccomp  # noqa: PLC0415  slow to import, and seldom needed
+
+        try:
+            seccomp.install(filter_, no_new_privs=no_new_privs)
+        except OSError as error:
+            # The tracer counts on it: without it, it would see nothing.
+            _say(f"cannot install a seccomp filter (--no-seccomp does without): {error.strerror}")
+            return OWN_FAILURE
+    return _exec(command)
 
 
 def _exec(command: list[str]) -> int:

@@ -49,25 +49,40 @@ class Filter(Match, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
     not_: Match | None = msgspec.field(name="not", default=None)
 
 
+class CallSelection(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Filters, and what counts as file access, as in Subscribe: the calls that they can match."""
+
+    filters: list[Filter] = []
+    level: Literal["path", "fd", "io"] = "path"
+
+
 class Attach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Bring a process with all its threads, and all children to come, under trace.
 
     scope `connection`: held until the asking connection ends; `daemon`: until
     Detach.  until_exec: say nothing of it before its next successful execve.
+    calls: the process is about to install a seccomp filter that stops it for these only; with
+    until_exec.
     """
 
     pid: int
     scope: Literal["daemon", "connection"] = "daemon"
     until_exec: bool = False
     timeout_ms: int = 10_000
+    calls: CallSelection | None = None
 
 
 class AttachReply(msgspec.Struct, kw_only=True):
-    """`pending` threads were seized but had not stopped yet at the deadline."""
+    """`pending` threads were seized but had not stopped yet at the deadline.
+
+    calls: what the seccomp filter has to stop for (SECCOMP_RET_TRACE), numbers by ABI: `x86_64`,
+    `i386`.  Unset: there must be no filter.
+    """
 
     pid: int
     threads: list[int]
     pending: list[int] = []
+    calls: dict[str, list[int]] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Detach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -2,6 +2,9 @@
 
 Of one user, every Attach of a process with scope `daemon` is the same hold: repeating it changes
 nothing, one Detach ends it.  Otherwise askers have a hold each, and share the trace.
+
+A program with a seccomp filter for us stays under trace until it ends: its last hold cannot be
+given up, and one that should have ended with its connection becomes its user's lasting one.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 
 from tracerd import errors
@@ -21,6 +25,8 @@ from tracerd.core.commands import (
 )
 from tracerd.core.pidfd import PidFd
 from tracerd.protocol import messages
+from tracerd.protocol.filters import compile_filters
+from tracerd.protocol.interest import Interest
 from tracerd.server import access
 from tracerd.server.log import Log
 
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
 
     from tracerd.core.commands import AttachResult, ReleaseResult
     from tracerd.core.tracee import Process
+    from tracerd.protocol.catalogue import Catalogue
     from tracerd.server.access import Peer
     from tracerd.server.settings import Limits
     from tracerd.server.targets import Hold, Targets
@@ -43,9 +50,16 @@ class Attaches:
     """Takes processes under trace and lets them go.  Trio thread."""
 
     def __init__(
-        self, tracing: Tracing, targets: Targets, limits: Limits, *, trace_init: bool = False
+        self,
+        tracing: Tracing,
+        targets: Targets,
+        limits: Limits,
+        catalogue: Catalogue,
+        *,
+        trace_init: bool = False,
     ) -> None:
         self._tracing = tracing
+        self._catalogue = catalogue
         self._targets = targets
         self._limits = limits
         self._trace_init = trace_init
@@ -56,8 +70,9 @@ class Attaches:
         """Take a process under trace for `peer`; `holder` stands for its connection.
 
         If cancelled, the process is let go again.  Raises what access.check_attach raises, and
-        what the tracer answers to AttachCommand.
+        what the tracer answers to AttachCommand; InvalidFilter and InvalidParameter for `calls`.
         """
+        calls = self._names(request)
         held = PidFd(request.pid)  # from here on, no other process is taken for it
         # In a thread: /proc and the user database can be slow.
         judge = partial(access.check_attach, trace_init=self._trace_init)
@@ -69,12 +84,12 @@ class Attaches:
                 return messages.AttachReply(pid=target.pid, threads=await self._threads(target.pid))
         hold = self._targets.add(target, peer.uid, None if lasting else holder)
         try:
-            result = await self._take(hold, request, held)
+            result = await self._take(hold, request, held, calls)
             await trio.to_thread.run_sync(
                 access.still_allowed, peer, target, held, abandon_on_cancel=True
             )
         except BaseException as error:
-            self._release(hold)
+            self._release(hold, keep=False)
             if isinstance(error, errors.PermissionDenied):
                 raise access.explain_refusal(error) from None
             raise
@@ -84,7 +99,10 @@ class Attaches:
             threads=len(result.threads), pending=len(result.pending),
         )  # fmt: skip
         return messages.AttachReply(
-            pid=result.pid, threads=sorted(result.threads), pending=sorted(result.pending)
+            pid=result.pid,
+            threads=sorted(result.threads),
+            pending=sorted(result.pending),
+            calls=msgspec.UNSET if result.calls is None else _numbers(result.calls),
         )
 
     async def detach(
@@ -93,7 +111,8 @@ class Attaches:
         """Give up the asking connection's attach of `pid`, or else its user's lasting one.
 
         Root gives up everybody's lasting ones.  Raises PermissionDenied if only others hold it,
-        NotTraced if it is traced as a descendant, or not at all.
+        NotTraced if it is traced as a descendant, or not at all; SeccompFiltered if nobody else
+        holds it and it cannot go on without us.
         """
         pid = request.pid
         holds = self._targets.on(pid)
@@ -108,13 +127,22 @@ class Attaches:
             self._targets.drop(hold.owner)
         pending: set[int] = set()
         deadline = trio.current_time() + self._patience(request.timeout_ms)
+        refusal: errors.SeccompFiltered | None = None
         for hold in given_up:
-            result: ReleaseResult = await self._tracing.ask(
-                ReleaseCommand(hold.owner),
-                patience_s=max(0.0, deadline - trio.current_time()),
-                impatient=partial(self._tracing.tell, ExpireRelease(hold.owner)),
-            )
-            pending.update(result.pending)
+            holder = hold.holder
+            try:
+                result: ReleaseResult = await self._tracing.ask(
+                    ReleaseCommand(hold.owner),
+                    patience_s=max(0.0, deadline - trio.current_time()),
+                    impatient=partial(self._tracing.tell, ExpireRelease(hold.owner)),
+                )
+            except errors.SeccompFiltered as error:
+                self._targets.keep(hold, holder)
+                refusal = error
+            else:
+                pending.update(result.pending)
+        if refusal is not None:
+            raise refusal
         log.info("detached", pid=pid, uid=peer.uid, peer_pid=peer.pid, pending=len(pending))
         holders = len(self._targets.on(pid))
         return messages.DetachReply(pid=pid, holders=holders, pending=sorted(pending))
@@ -125,16 +153,43 @@ class Attaches:
             self._release(hold)
             log.info("released", pid=hold.target.pid, uid=hold.uid)
 
-    def _release(self, hold: Hold) -> None:
+    def _release(self, hold: Hold, *, keep: bool = True) -> None:
+        """Give a hold up.  keep: if that is not possible, it is its user's lasting one."""
+
+        def refused(error: errors.TracerdError) -> None:
+            log.info("not released", pid=hold.target.pid, uid=hold.uid, reason=str(error))
+            if keep:
+                self._targets.keep(hold)
+
         # Releasing what was never attached, or has ended, is harmless.
         if self._targets.drop(hold.owner):
-            self._tracing.tell(ReleaseCommand(hold.owner))
+            self._tracing.tell(ReleaseCommand(hold.owner), refused=refused)
 
     def _patience(self, timeout_ms: int) -> float:
         """Return how long to wait for threads that do not stop, seconds."""
         return min(max(timeout_ms, 0) / 1000, self._limits.attach_s)
 
-    async def _take(self, hold: Hold, request: messages.Attach, held: PidFd) -> AttachResult:
+    def _names(self, request: messages.Attach) -> frozenset[str] | None:
+        """Return the names of the calls that a seccomp filter is to stop; None for no filter."""
+        wanted = request.calls
+        if wanted is None:
+            return None
+        if not request.until_exec:
+            raise errors.InvalidParameter("calls", "goes with until_exec")
+        compiled = compile_filters(
+            wanted.filters, self._catalogue, level=wanted.level, field="calls.filters"
+        )
+        from tracerd.core.actions import captured_names  # noqa: PLC0415  loaded late, as by daemon
+
+        return captured_names([Interest(compiled.types, compiled.enter, compiled.exit)])
+
+    async def _take(
+        self,
+        hold: Hold,
+        request: messages.Attach,
+        held: PidFd,
+        calls: frozenset[str] | None,
+    ) -> AttachResult:
         command = AttachCommand(
             pid=hold.target.pid,
             owner=hold.owner,
@@ -142,6 +197,7 @@ class Attaches:
             by_uid=hold.uid,
             held=held,
             trace_init=self._trace_init,
+            calls=calls,
         )
         result: AttachResult = await self._tracing.ask(
             command,
@@ -170,6 +226,13 @@ class Attaches:
 
         roots = self._targets.roots(await self._tracing.ask(Snapshot(), owners))
         return roots[0] if roots else 0
+
+
+def _numbers(names: frozenset[str]) -> dict[str, list[int]]:
+    """Return the numbers of calls by ABI."""
+    from tracerd.core.syscalls import numbers  # noqa: PLC0415  as above
+
+    return numbers(names)
 
 
 def _held_by(holds: Sequence[Hold]) -> str:

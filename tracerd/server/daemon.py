@@ -134,7 +134,9 @@ class Daemon:
             tracing=tracing,
             hub=Hub(tracing, bridge, receive, targets, limits, core.catalogue),
             targets=targets,
-            attaches=Attaches(tracing, targets, limits, trace_init=self._settings.trace_init),
+            attaches=Attaches(
+                tracing, targets, limits, core.catalogue, trace_init=self._settings.trace_init
+            ),
             admission=Admission(limits),
         )
         async with trio.open_nursery() as nursery:

@@ -50,6 +50,11 @@ class Targets:
             hold.settled.set()
         return hold
 
+    def keep(self, hold: Hold, holder: object | None = None) -> None:
+        """Take a hold back that was dropped: it could not be given up."""
+        hold.holder = holder
+        self._holds[hold.owner] = hold
+
     def is_held(self, hold: Hold) -> bool:
         """Whether the hold is still registered."""
         return self._holds.get(hold.owner) is hold

@@ -122,11 +122,24 @@ class Tracing:
             raise question.value
         return question.value
 
-    def tell(self, command: Command, then: Callable[[Any], Any] | None = None) -> None:
-        """Submit `command` and do not wait; a failure is logged."""
+    def tell(
+        self,
+        command: Command,
+        then: Callable[[Any], Any] | None = None,
+        *,
+        refused: Callable[[errors.TracerdError], None] | None = None,
+    ) -> None:
+        """Submit `command` and do not wait; a failure is logged.
+
+        refused: called on the trio thread, instead, with what the tracer refuses the command with.
+        """
 
         def answered(value: object) -> None:
             if isinstance(value, errors.ShuttingDown):
+                return
+            if refused is not None and isinstance(value, errors.TracerdError):
+                with contextlib.suppress(trio.RunFinishedError):
+                    self._token.run_sync_soon(refused, value)
                 return
             try:
                 if isinstance(value, BaseException):

@@ -33,13 +33,16 @@ def written(kind):
     if origin is Literal:
         return f"({','.join(arguments)})"
     if origin in {Union, types.UnionType}:
-        one, *others = [each for each in arguments if each is not type(None)]
+        one, *others = [each for each in arguments if each not in ABSENT]
         return "object" if others else written(one)
     return kind.__name__
 
 
 def is_optional(field):
     return not field.required or type(None) in get_args(field.type)
+
+
+ABSENT = {type(None), msgspec.UnsetType}
 
 
 def struct_fields(struct):

@@ -9,6 +9,9 @@ What failed (look-ups of files that are not there, mostly) stands apart.  The
 last line says whether the list is whole.  Of a command the exit code is kept
 and the report goes to standard error; with -p it goes to standard output,
 Ctrl-C detaches, and the exit code is 0.
+
+A command may get a seccomp filter, with which all calls that are of no interest
+here run at full speed; see --seccomp for what that means.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import msgspec
 from tracerd.client.errors import ConnectionLost
 from tracerd.client.selection import filter_of
 from tracerd.ctl import filters, output
-from tracerd.ctl.command import traced
+from tracerd.ctl.command import add_seccomp, traced
 from tracerd.ctl.display import harmless
 from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
 from tracerd.ctl.files import live
@@ -65,6 +68,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     fields = {option.field for option in filters.OPTIONS} | {"min_duration_ns"}
     filters.add_options(parser, leave_out=frozenset(fields - OFFERED))
     filters.add_level(parser)
+    add_seccomp(parser)
     group = parser.add_argument_group("output")
     output.add_options(group, "default: standard error; with -p standard output")
     group.add_argument(
@@ -84,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("say what to look at: tracerctl files -- CMD ARGS..., or -p PID...")
     if arguments.json and arguments.format != "text":
         raise UsageError("--json and --format exclude each other")
+    if pids and arguments.seccomp is not None:
+        raise UsageError("--seccomp and --no-seccomp are for a command, not for -p")
     selected = filters.selection(arguments)
     ops = selected.get("op", [])
     if pids:
@@ -123,9 +129,13 @@ def _command(
     with (
         session(arguments) as opened,
         traced(
-            opened, arguments.command, lambda pid: _subscription(arguments, selected, [pid])
+            opened,
+            arguments.command,
+            lambda pid: _subscription(arguments, selected, [pid]),
+            seccomp=arguments.seccomp,
         ) as command,
     ):
+        report.fate = command.fate
         whole = report.take(command.batches)
         if not whole and not report.reason:
             command.subscription.close()  # nobody reads on; the program goes on
@@ -169,6 +179,8 @@ class Reporter:
         self._whatfiles = arguments.format == "whatfiles"
         self._live = arguments.follow or self._whatfiles
         self._broken = False
+        self.fate = "what was traced goes on untraced"
+        """What becomes of it when the daemon is gone."""
 
     @property
     def reason(self) -> str:
@@ -204,7 +216,7 @@ class Reporter:
 
     def _interrupted(self, why: str) -> None:
         self._report.interrupted = why
-        complain(f"{why}; what was traced goes on untraced")
+        complain(f"{why}; {self.fate}")
 
     def _lines(self, event: Event) -> Iterator[str]:
         if self._json:

@@ -10,6 +10,9 @@ tracerctl (terminal, directory, environment, standard input); lines go to
 standard error.  Signals and ends are shown whatever calls are, unless --type or
 --json is given.  The exit code is the program's, a death by signal too; 125 if
 tracing itself failed, 126 or 127 if the program cannot be run.
+
+If only some calls are to be shown, the program may get a seccomp filter, with
+which all others run at full speed; see --seccomp for what that means.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracerd.client.errors import ConnectionLost
 from tracerd.ctl import display, filters
-from tracerd.ctl.command import traced
+from tracerd.ctl.command import add_seccomp, traced
 from tracerd.ctl.display import Display
 from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
 from tracerd.ctl.follow import ENDINGS, gone
@@ -46,6 +49,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     filters.add_level(parser)
     display.add_options(parser, "default: standard error")
     parser.add_argument("--env", action="store_true", help="show the environment in exec events")
+    add_seccomp(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -75,7 +79,7 @@ def _run(
 
     with session(arguments) as opened:
         shown = Display(output, arguments, opened.client)
-        with traced(opened, arguments.command, options) as command:
+        with traced(opened, arguments.command, options, seccomp=arguments.seccomp) as command:
             failed = _show(command, shown, output)
             return command.finish(), failed
 
@@ -89,9 +93,9 @@ def _show(command: TracedCommand, shown: Display, output: Output) -> bool:
         command.subscription.close()  # nobody reads on; the program goes on
         return False
     except ConnectionLost as error:
-        complain(f"{gone(error)}; the program goes on untraced")
+        complain(f"{gone(error)}; {command.fate}")
         return True
     if command.subscription.end in ENDINGS:
-        complain(f"{ENDINGS[command.subscription.end]}; the program goes on untraced")
+        complain(f"{ENDINGS[command.subscription.end]}; {command.fate}")
         return True
     return False
