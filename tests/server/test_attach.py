@@ -235,6 +235,131 @@ def test_a_process_that_changed_between_check_and_attach_is_let_go(serving, targ
     serving(body)
 
 
+FILTERED = {"scope": "connection", "until_exec": True, "calls": {"filters": [{"path": ["/x"]}]}}
+
+
+def test_which_calls_a_seccomp_filter_has_to_stop(serving, target):
+    async def body(running):
+        async with running.client() as client:
+            reply = await client.call("Attach", {"pid": target.pid, **FILTERED})
+            [command] = running.tracer.attached
+            assert command.until_exec
+            assert "openat" in command.calls
+            assert "getppid" not in command.calls
+            # What the tracer itself must see is among them, the exec to come first of all.
+            assert {"execve", "clone", "prctl"} <= command.calls
+            assert set(reply["calls"]) == {"x86_64", "i386"}
+            assert {257, 59} <= set(reply["calls"]["x86_64"])
+            assert {295, 11} <= set(reply["calls"]["i386"])
+            assert 110 not in reply["calls"]["x86_64"]
+            assert reply["calls"]["x86_64"] == sorted(reply["calls"]["x86_64"])
+
+    serving(body)
+
+
+def test_the_level_counts(serving, target):
+    async def body(running):
+        async with running.client() as client:
+            for level in ("path", "io"):
+                await client.call(
+                    "Attach", {**FILTERED, "pid": target.pid, "calls": {
+                        "filters": [{"path": ["/x"]}], "level": level}},
+                )  # fmt: skip
+            names, io = (command.calls for command in running.tracer.attached)
+            assert "read" not in names
+            assert "read" in io
+
+    serving(body)
+
+
+@pytest.mark.parametrize("filters", [[], [{}], [{"path": ["/x"]}, {"uid": [0]}]])
+def test_no_seccomp_filter_if_all_calls_are_wanted(serving, target, filters):
+    async def body(running):
+        async with running.client() as client:
+            asked = {**FILTERED, "pid": target.pid, "calls": {"filters": filters}}
+            assert "calls" not in await client.call("Attach", asked)
+            assert [command.calls for command in running.tracer.attached] == [None]
+
+    serving(body)
+
+
+def test_no_seccomp_filter_if_the_tracer_is_not_ready_for_it(serving, target):
+    """The process was traced before, without being told of seccomp stops."""
+
+    async def body(running):
+        running.tracer.filters = False
+        async with running.client() as client:
+            assert "calls" not in await client.call("Attach", {"pid": target.pid, **FILTERED})
+            assert running.tracer.attached[0].calls
+
+    serving(body)
+
+
+def test_calls_that_make_no_sense(serving, target):
+    async def body(running):
+        async with running.client() as client:
+            with pytest.raises(errors.InvalidParameter) as caught:
+                await client.call("Attach", {"pid": target.pid, **FILTERED, "until_exec": False})
+            assert caught.value.parameter == "calls"
+            asked = {**FILTERED, "calls": {"filters": [{"syscall": ["opena"]}]}}
+            with pytest.raises(errors.InvalidFilter) as refused:
+                await client.call("Attach", {"pid": target.pid, **asked})
+            assert refused.value.field == "calls.filters[0].syscall[0]"
+            assert running.tracer.attached == []
+
+    serving(body)
+
+
+def test_a_program_with_a_seccomp_filter_is_not_detached_from(serving, target):
+    async def body(running):
+        running.tracer.needed = True
+        async with running.client() as client, running.client() as other:
+            await client.call("Attach", {"pid": target.pid, **FILTERED})
+            await other.call("Attach", {"pid": target.pid})
+            # As long as others hold it, one may leave.
+            assert (await other.call("Detach", {"pid": target.pid}))["holders"] == 1
+            for _ in range(2):
+                with pytest.raises(errors.SeccompFiltered) as caught:
+                    await client.call("Detach", {"pid": target.pid})
+                assert caught.value.pid == target.pid
+            [process] = (await client.call("List"))["processes"]
+            assert process["roots"] == [target.pid]
+            # It is still this connection's own.
+            with pytest.raises(errors.PermissionDenied, match="another connection"):
+                await other.call("Detach", {"pid": target.pid})
+        running.tracer.needed = False
+
+    serving(body)
+
+
+def test_a_program_with_a_seccomp_filter_outlives_its_connection_under_trace(serving, target):
+    async def body(running):
+        running.tracer.needed = True
+        async with running.client() as client:
+            await client.call("Attach", {"pid": target.pid, **FILTERED})
+        async with running.client() as other:
+
+            async def is_its_users():
+                try:
+                    await other.call("Detach", {"pid": target.pid})
+                except errors.SeccompFiltered:
+                    return True
+                except errors.PermissionDenied:  # the connection's end has not been seen yet
+                    return False
+                except errors.NotTraced:  # it is being given back
+                    return False
+                pytest.fail("it was detached")
+
+            await running.until(is_its_users)
+            [process] = (await other.call("List"))["processes"]
+            assert process["roots"] == [target.pid]
+            running.tracer.needed = False
+            assert (await other.call("Detach", {"pid": target.pid}))["holders"] == 0
+            assert running.tracer.released == [1]
+
+    serving(body)
+
+
 @pytest.fixture
 def zombie():
     """A pid whose process has exited and is not reaped."""

@@ -31,6 +31,9 @@ def run(request):
     return lambda function: anyio.run(partial(limited, function), backend=request.param)
 
 
+CALLS = messages.CallSelection(filters=[messages.Filter(syscall=["openat"])], level="fd")
+
+
 def test_verbs(daemon, run):
     daemon.answers |= {
         "Attach": lambda call: messages.AttachReply(pid=call.pid, threads=[call.pid]),
@@ -41,7 +44,7 @@ def test_verbs(daemon, run):
 
     async def talk():
         async with tracerd.client.connect() as client:
-            assert (await client.attach(9, until_exec=True)).threads == [9]
+            assert (await client.attach(9, until_exec=True, calls=CALLS)).threads == [9]
             assert (await client.detach(9)).holders == 2
             assert (await client.list()).processes == []
             assert await client.status() == status()
@@ -51,7 +54,7 @@ def test_verbs(daemon, run):
 
     run(talk)
 
-    assert daemon.called("Attach") == [messages.Attach(pid=9, until_exec=True)]
+    assert daemon.called("Attach") == [messages.Attach(pid=9, until_exec=True, calls=CALLS)]
 
 
 def test_errors_of_the_daemon(daemon, run):
