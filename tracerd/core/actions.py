@@ -130,9 +130,9 @@ def _any_calls(interest: Interest) -> bool:
 def captured_names(interests: Iterable[Interest]) -> frozenset[str] | None:
     """Return the names of the calls that have to stop; None: all.
 
-    Those that the tracer itself must see are among them.
+    Among them are those that the tracer itself must see, and what others go on as.
     """
-    names: frozenset[str] | None = STATE_CALLS
+    names: frozenset[str] | None = STATE_CALLS | {"restart_syscall"}
     for each in interests:
         names = either(names, either(each.enter, each.exit))
     return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 
@@ -30,6 +31,8 @@ from tracerd.protocol import events
 from tracerd.protocol.text import shown
 
 LOOK_EVERY_S = 0.02
+
+log = logging.getLogger("tracerd.tracer")
 
 
 class Attacher:
@@ -138,6 +141,9 @@ class Attacher:
         if target is None:
             answer(ReleaseResult())
             return
+        for process in target.processes:
+            if process.needs_us and process.owners == {command.owner}:
+                raise errors.SeccompFiltered(process.pid)
         target.why = command.why
         target.releases.append(answer)
         self._let_go(target)
@@ -162,10 +168,20 @@ class Attacher:
             kernel.detach(tid)
         for job in list(self._jobs.values()):
             self._give_up(job, errors.ShuttingDown())
+        self._abandon()
         for target in list(scene.targets.values()):
             target.why = why
             self._let_go(target)
         self.progress()
+
+    def _abandon(self) -> None:
+        """Leave those to the kernel that cannot go on without us: it kills them when we end."""
+        scene = self._scene
+        for process in [each for each in scene.processes.values() if each.needs_us]:
+            log.warning("a program ends with its tracer", extra={"fields": {"pid": process.pid}})
+            for tid in list(process.threads):
+                del scene.tracker.tasks[tid]
+                self._keeper.drop_thread(process, tid)
 
     def progress(self) -> None:
         """Move on what waited for the stops of this round."""
@@ -337,7 +353,8 @@ class Attacher:
             )
             scene.emit(process, event)
         ready = sorted(process.threads - job.pending)
-        job.answer(AttachResult(job.pid, ready, sorted(job.pending)))
+        calls = process.calls if process.hidden else None
+        job.answer(AttachResult(job.pid, ready, sorted(job.pending), calls))
 
     def _fail(self, job: AttachJob, error: errors.TracerdError) -> None:
         """Undo an attach: threads already seized are let go."""

@@ -51,9 +51,8 @@ class ExpireAttach:
 class ReleaseCommand:
     """`owner` no longer needs its processes: those without another owner are detached.
 
-    Answer: ReleaseResult, when all of them have left trace, or at ExpireRelease.  Raises
-    SeccompFiltered if one of them cannot go on without us and `why` is "detach"; else such a
-    process stays under trace to its end.
+    Answer: ReleaseResult, when all of them have left trace, or at ExpireRelease; or raises
+    SeccompFiltered, and `owner` keeps its processes: one of them cannot go on without us.
     """
 
     owner: int
@@ -153,11 +152,16 @@ Command: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class AttachResult:
-    """Threads under trace, and those seized that have not stopped yet."""
+    """Threads under trace, and those seized that have not stopped yet.
+
+    calls: those of AttachCommand, if the process may install a filter for them now; None: it must
+    not (it was under trace before, without PTRACE_O_TRACESECCOMP).
+    """
 
     pid: int
     threads: list[int]
     pending: list[int] = field(default_factory=list)
+    calls: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,7 @@ class Keeper:
             scene.emit(process, event)
         if not fact.process and not process.owners and process.threads <= {fact.tid}:
             self._detached(process, time_ns)  # the others had left already
-        self._drop_thread(process, fact.tid)
+        self.drop_thread(process, fact.tid)
 
     def _left(self, fact: Left, time_ns: int) -> None:
         scene = self._scene
@@ -245,7 +245,7 @@ class Keeper:
             process.left_inside[fact.tid] = entry
         if last:
             self._detached(process, time_ns)
-        self._drop_thread(process, fact.tid)
+        self.drop_thread(process, fact.tid)
 
     def _detached(self, process: Process, time_ns: int) -> None:
         scene = self._scene
@@ -260,7 +260,8 @@ class Keeper:
             self._tell_unfinished(process, entry, time_ns)
         process.left_inside.clear()
 
-    def _drop_thread(self, process: Process, tid: int) -> None:
+    def drop_thread(self, process: Process, tid: int) -> None:
+        """Forget a task that has ended or left, and its process if it was the last."""
         scene = self._scene
         scene.pump.forget(tid)
         scene.pump.put(Gone(tid))

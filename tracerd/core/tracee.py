@@ -89,6 +89,11 @@ class Process:
         self.identity = now
         return changed
 
+    @property
+    def needs_us(self) -> bool:
+        """Whether it has a filter by now that makes calls fail without a tracer."""
+        return self.calls is not None and not self.hidden
+
     def wants(self, kind: str) -> bool:
         """Whether anyone wants this type of event of it, now."""
         return kind in self.actions.interest.types and not self.hidden

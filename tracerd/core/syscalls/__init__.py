@@ -6,7 +6,7 @@ from tracerd.core.syscalls.catalogue import CATALOGUE, CLASSES
 from tracerd.core.syscalls.decoding import decode_args, decode_ret, part_of
 from tracerd.core.syscalls.i386 import I386, I386_ROWS, LISTED
 from tracerd.core.syscalls.kinds import KINDS
-from tracerd.core.syscalls.lookup import TABLES, by_name, lookup
+from tracerd.core.syscalls.lookup import TABLES, by_name, lookup, numbers
 from tracerd.core.syscalls.plan import Plan, plan_for
 from tracerd.core.syscalls.table import ROWS, TABLE
 
@@ -25,6 +25,7 @@ __all__ = [
     "decode_args",
     "decode_ret",
     "lookup",
+    "numbers",
     "part_of",
     "plan_for",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
@@ -31,6 +32,14 @@ def lookup(nr: int, abi: str = "x86_64") -> Syscall:
 def _unknown(nr: int, abi: str) -> Syscall:
     name = f"syscall_{nr:#x}"
     return Syscall(name, nr, _SIX, abi=abi, known=False, index=_SIX_INDEX)
+
+
+def numbers(names: Collection[str]) -> dict[str, list[int]]:
+    """Return the numbers of calls, in order, by ABI."""
+    return {
+        abi: sorted(nr for nr, row in table.items() if row.name in names)
+        for abi, table in TABLES.items()
+    }
 
 
 def by_name(name: str, abi: str = "x86_64") -> Syscall:
