@@ -32,6 +32,12 @@ class IdlePump:
         self.resumed = []
         self.watched = {}
 
+    def histogram(self):
+        return []
+
+    def placements(self):
+        return {}
+
     def put(self, item):
         self.items.append(item)
 

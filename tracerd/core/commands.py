@@ -234,3 +234,6 @@ class Statistics:
     stops: int = 0
     anomalies: int = 0
     stuck: tuple[Stuck, ...] = ()
+    histogram: Callable[[], list[int]] = list
+    """Of how long tasks stand still at a call: see pump.Pump."""
+    placements: Callable[[], dict[str, int]] = dict

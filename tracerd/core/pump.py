@@ -157,15 +157,21 @@ class Pump(Protocol):
     def kept(self) -> dict[str, list[int]]:
         """Return the tids and tgids of which anything is kept, by what that is."""
 
+    def histogram(self) -> list[int]:
+        """Return how many stops stood still for 2^n to 2^(n+1) ns, by n.  From any thread."""
+
+    def placements(self) -> dict[str, int]:
+        """Return how often the tracer went to a lone tracee's CPU, and left.  From any thread."""
+
     def close(self) -> None:
         """Drop all resources."""
 
 
-def choose() -> Pump:
+def choose(*, placement: bool = True) -> Pump:
     """Return the pump that TRACERD_PUMP names (`python`, `native`); else the native one if built.
 
-    TRACERD_PLACEMENT=none turns off what the native one does about CPUs.  Raises ImportError if
-    `native` is asked for and was not built; ValueError for any other name.
+    placement: whether it may choose the CPU it runs on.  Raises ImportError if `native` is asked
+    for and was not built; ValueError for any other name.
     """
     name = os.environ.get("TRACERD_PUMP", "")
     if name not in ("", "python", "native"):
@@ -174,7 +180,7 @@ def choose() -> Pump:
         try:
             from tracerd.core.native_pump import NativePump  # noqa: PLC0415  it may not be there
 
-            return NativePump(placement=os.environ.get("TRACERD_PLACEMENT", "auto") != "none")
+            return NativePump(placement=placement)
         except ImportError:
             if name:
                 raise

@@ -50,7 +50,11 @@ class Scene:
         self.leavings: list[Target] = []
         self.offset = 0
         self.tracer_tid = 0
-        self.statistics = Statistics(pump=self.pump.name)
+        self.statistics = Statistics(
+            pump=self.pump.name,
+            histogram=self.pump.histogram,
+            placements=self.pump.placements,
+        )
 
     def emit(self, process: Process, event: Event) -> None:
         """Tell an event, of the process as it was last identified."""

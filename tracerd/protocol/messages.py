@@ -179,6 +179,11 @@ class StatusReply(msgspec.Struct, kw_only=True):
     stuck: list[StuckTracee] = []
     memory_bytes: int = 0
     """Resident memory of the daemon."""
+    stop_ns_log2: list[int] = []
+    """Syscall stops by how long the task stood still, from the wait that showed it to its resume:
+    entry n counts those of 2^n to 2^(n+1) ns.  Empty if the pump does not measure."""
+    placements: dict[str, int] = {}
+    """How often the pump moved to a lone tracee's CPU, and why it left again."""
 
 
 class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

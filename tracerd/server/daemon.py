@@ -37,6 +37,8 @@ from tracerd.server.tracing import Core, Tracing
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from tracerd.core.commands import Gate, Publish
+
 log = Log("tracerd")
 
 SWITCH_INTERVAL_S: Final = 1e-4
@@ -74,6 +76,7 @@ def _open_sockets(settings: Settings) -> list[Listening]:
 
 def _run(settings: Settings, listening: list[Listening]) -> int:
     # Late: it takes a while, and --help or a daemon that is running already need none of it.
+    from tracerd.core.pump import choose  # noqa: PLC0415
     from tracerd.core.syscalls import CATALOGUE, LISTED  # noqa: PLC0415
     from tracerd.core.tracer import Tracer  # noqa: PLC0415
 
@@ -86,10 +89,16 @@ def _run(settings: Settings, listening: list[Listening]) -> int:
     # ten milliseconds each time, while tracees wait.
     gc.collect()
     gc.freeze()
+
+    def make_tracer(*, publish: Publish, gate: Gate) -> Tracer:
+        pump = choose(placement=settings.placement != "none")
+        log.info("pump", name=pump.name)
+        return Tracer(publish=publish, gate=gate, pump=pump)
+
     try:
         return trio.run(
             daemon.run,
-            Core(Tracer, CATALOGUE, LISTED),
+            Core(make_tracer, CATALOGUE, LISTED),
             watchdog_s,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )

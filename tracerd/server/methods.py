@@ -114,6 +114,8 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
             if (caller.peer.may_see(each.process) if each.process else caller.peer.is_root)
         ],
         memory_bytes=_resident_bytes(),
+        stop_ns_log2=now.histogram(),
+        placements=now.placements(),
     )
 
 

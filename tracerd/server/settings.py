@@ -6,7 +6,7 @@ import argparse
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from tracerd import __version__
 from tracerd.server.log import FORMATS, LEVELS, Format
@@ -68,6 +68,8 @@ class Settings:
     trace_init: bool = False
     stuck_after: float = 10.0
     """Seconds; see core's checkup."""
+    placement: Literal["auto", "none"] = "auto"
+    """Whether the tracer may choose the CPU it runs on."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -128,6 +130,13 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         metavar="SECONDS",
         help="report tracees that have been stopped for so long though nobody asked for it "
         "(default: 10)",
+    )
+    parser.add_argument(
+        "--placement",
+        choices=("auto", "none"),
+        default="auto",
+        help="auto (default): where it helps, the tracer moves to the CPU of the program it traces "
+        "(nothing of the program is changed); none: never",
     )
     return Settings(**vars(parser.parse_args(arguments)))
 
