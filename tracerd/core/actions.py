@@ -94,11 +94,13 @@ class Actions:
             tell_exit,
             noted=name in STATE_CALLS or not syscall.known,
             again=name in NOT_RESTARTED,
-            prefixes=self._prefixes(name),
+            prefixes=self._prefixes(name, plan),
         )
 
-    def _prefixes(self, name: str) -> tuple[bytes, ...] | None:
+    def _prefixes(self, name: str, plan: Plan) -> tuple[bytes, ...] | None:
         """Return what paths of a call must begin with for anyone to want it."""
+        if not plan.base or plan.links or len(plan.paths) < len(plan.base):
+            return None  # what it does to files may come by other ways
         prefixes: set[bytes] = set()
         for each in self.interests:
             if each.exit is None or name in each.exit:

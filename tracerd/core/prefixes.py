@@ -17,14 +17,14 @@ _ODD_ENDS = (b"/.", b"/..")
 
 
 def matters(pair: Pair, prefixes: tuple[bytes, ...]) -> bool:
-    """Return False if no path of a call begins with any of the prefixes, for certain."""
+    """Return False if no path of a call begins with any of the prefixes, for certain.
+
+    Only for calls whose files are the paths that they name: see Actions.
+    """
     entry, back = pair
     plan = entry.action.plan
-    if not plan.base or plan.links:
-        return True  # whatever it has of files comes by other ways too
     for position, base_at in plan.base.items():
-        path_at = plan.arg_enter[position]
-        path = entry.captured[path_at] if path_at >= 0 else None
+        path = entry.captured[plan.arg_enter[position]]
         if not isinstance(path, bytes) or not path:
             return True
         if not path.startswith(b"/"):
