@@ -11,7 +11,7 @@ from real import DEADLINE, LIFECYCLE, command, until
 
 from tracerd.core import kernel, procfs
 from tracerd.core.commands import Snapshot
-from tracerd.core.pump import Stop, choose
+from tracerd.core.pump import Stop
 from tracerd.core.wait_status import MAKERS, classify
 from tracerd.protocol.events import Blind, Exit, NewChild, SignalExit, SyscallExit
 
@@ -19,19 +19,19 @@ MADE_BY = {"fork", "vfork", "clone", "clone3"}
 
 
 @pytest.fixture
-def stops(monkeypatch):
+def stops(tracing, monkeypatch):
     """Put functions appended to this list between the pump and the tracer: records to records."""
     between = []
-    kind = type(choose())
-    wait = kind.wait
+    pump = tracing.tracer._scene.pump
+    wait = pump.wait
 
-    def waited(pump):
-        records = wait(pump)
+    def waited():
+        records = wait()
         for change in between:
             records = change(records)
         return records
 
-    monkeypatch.setattr(kind, "wait", waited)
+    monkeypatch.setattr(pump, "wait", waited)
     return between
 
 
