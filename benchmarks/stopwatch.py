@@ -7,48 +7,53 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from workloads import BUILD
+from errors import MeasurementError, OverLimitError
+from household import started
+from setting import BUILD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 STAMP = str(BUILD / "stamp")
 
-
-class MeasurementError(Exception):
-    """The traced command failed or told no time; the text has what it said."""
-
-
-class OverLimitError(Exception):
-    """It took longer than the limit and was killed."""
+Meanwhile: TypeAlias = Callable[[], float]
+"""Called once the program runs: uses it, ends it, and returns the seconds that count instead of
+its wall time.  For servers."""
 
 
 class Stopwatch:
     """Measures in a directory of its own; limit_s: the longest a single run may take."""
 
     def __init__(self, scratch: Path, limit_s: float) -> None:
+        self.limit_s = limit_s
         self._fifo = scratch / "clock"
         self._gate = scratch / "gate"
         self._log = scratch / "log"
-        self._limit_s = limit_s
         os.mkfifo(self._fifo)
         os.mkfifo(self._gate)
 
-    def time(self, prefix: Sequence[str], command: Sequence[str]) -> float:
+    def time(
+        self,
+        prefix: Sequence[str],
+        command: Sequence[str],
+        meanwhile: Meanwhile | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> float:
         """Return the seconds `command` takes when run as PREFIX COMMAND.
 
         Raises MeasurementError, OverLimitError.
         """
-        with self._started([*prefix, STAMP, str(self._fifo), *command]) as process:
-            return self._watch(process)
+        words = [*prefix, STAMP, str(self._fifo), *command]
+        with self._started(words, environment) as process:
+            return self._watch(process, meanwhile)
 
     @contextmanager
     def waiting(self, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
@@ -57,37 +62,37 @@ class Stopwatch:
         with self._started(words) as process:
             yield process
 
-    def release(self, process: subprocess.Popen[bytes]) -> float:
+    def release(
+        self, process: subprocess.Popen[bytes], meanwhile: Meanwhile | None = None
+    ) -> float:
         """Let a waiting command go; return the seconds it takes.  Raises as time()."""
         os.close(os.open(self._gate, os.O_WRONLY))
-        return self._watch(process)
+        return self._watch(process, meanwhile)
 
     @contextmanager
-    def _started(self, words: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    def _started(
+        self, words: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[Any]]:
         with (
             self._log.open("wb") as log,
-            subprocess.Popen(
+            started(
                 words,
-                stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                start_new_session=True,
+                env=os.environ | (environment or {}),
             ) as process,
         ):
-            try:
-                yield process
-            except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
+            yield process
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> float:
-        deadline = time.monotonic() + self._limit_s
+    def _watch(self, process: subprocess.Popen[bytes], meanwhile: Meanwhile | None) -> float:
+        deadline = time.monotonic() + self.limit_s
         pidfd = os.pidfd_open(process.pid)
         # Non-blocking, so that a tracer that fails before the stamp cannot hang us in the open.
         fifo = os.open(self._fifo, os.O_RDONLY | os.O_NONBLOCK)
         try:
             self._await(fifo, pidfd, select.POLLIN, deadline)
             (start_ns,) = struct.unpack("q", os.read(fifo, 8))
+            seconds = meanwhile() if meanwhile else None
             self._await(fifo, None, select.POLLHUP, deadline)
             end_ns = time.monotonic_ns()
         finally:
@@ -99,7 +104,7 @@ class Stopwatch:
             raise OverLimitError from error
         if code:
             raise MeasurementError(self._failure(process))
-        return float(end_ns - start_ns) / 1e9
+        return float(end_ns - start_ns) / 1e9 if seconds is None else seconds
 
     def _await(self, fifo: int, pidfd: int | None, what: int, deadline: float) -> None:
         """Wait for an event on the FIFO, or for the end of the process without it."""

@@ -1,148 +1,150 @@
-"""The ways to trace that are compared.  Each returns the seconds one run of a command takes."""
+"""The ways to trace that are compared.  Each takes the time of one run of a workload.
+
+Those of ours check what was told: calls that a workload is known to make and that are missing are
+a MeasurementError, unless they were counted as lost: then the run is worth as much, and says so.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import workloads
-from stopwatch import MeasurementError
+from daemons import running
+from errors import MeasurementError
+from household import started
+from setting import BUILD, READERS, TRACERCTL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
+    from daemons import Daemon
     from stopwatch import Stopwatch
+    from workloads import Workload
 
-START_LIMIT_S = 30
 FILE_CALLS = "%file"
-NULL = str(workloads.BUILD / "null_tracer")
+NULL = str(BUILD / "null_tracer")
 STRACE_PY = str(Path(sys.executable).with_name("strace.py"))
-TRACERCTL = (sys.executable, "-m", "tracerd.ctl")
-SUBSCRIBER = str(Path(__file__).with_name("subscriber.py"))
+QUIET = ("-o", "/dev/null")
+
+
+class Took(NamedTuple):
+    """One run.  lost: events that a subscriber was told it had missed."""
+
+    seconds: float
+    lost: int = 0
 
 
 @dataclass(frozen=True)
-class Tracer:
-    """A way to trace.  calls: `all`, `file`, or `` for none; key: groups what is compared."""
+class Way:
+    """A way to trace.  key: names it in tables of figures."""
 
     key: str
     name: str
-    calls: str
-    run: Callable[[Stopwatch, Sequence[str]], float]
+    run: Callable[[Stopwatch, Workload], Took]
 
 
-def _prefixed(*prefix: str) -> Callable[[Stopwatch, Sequence[str]], float]:
-    return lambda stopwatch, command: stopwatch.time(prefix, command)
+def prefixed(key: str, name: str, *prefix: str) -> Way:
+    """Return the way that is a command in front of the command."""
+
+    def run(stopwatch: Stopwatch, workload: Workload) -> Took:
+        return Took(stopwatch.time(prefix, workload.command, workload.meanwhile))
+
+    return Way(key, name, run)
 
 
-def tracers() -> list[Tracer]:
-    """Return all ways to trace, the untraced one first."""
-    quiet = ("-o", "/dev/null")
-    strace = ("strace", "-f", *quiet)
-    strace_py = (sys.executable, "-W", "ignore", STRACE_PY, "-f", "--trace-exec", *quiet)
-    run = (*TRACERCTL, "run", *quiet)
-    return [
-        Tracer("untraced", "untraced", "", _prefixed()),
-        Tracer("null", "null tracer, every call stops", "all", _prefixed(NULL)),
-        Tracer("strace", "strace -f", "all", _prefixed(*strace)),
-        Tracer("ptrace", "python-ptrace strace.py -f", "all", _prefixed(*strace_py, "--")),
-        Tracer("run", "tracerctl run", "all", _prefixed(*run, "--")),
-        Tracer("attached", "tracerd, attached, 1 subscriber", "all", _attached()),
-        Tracer("idle", "tracerd, attached, no subscriber", "all", _attached(subscriber=False)),
-        Tracer("null", "null tracer, seccomp-bpf", "file", _prefixed(NULL, "-f")),
-        Tracer("strace", "strace -f -e %file", "file", _prefixed(*strace, "-e", FILE_CALLS)),
-        Tracer(
-            "strace",
-            "strace -f --seccomp-bpf -e %file",
-            "file",
-            _prefixed(*strace, "--seccomp-bpf", "-e", FILE_CALLS),
-        ),
-        Tracer(
-            "ptrace",
-            "python-ptrace strace.py -f --filename",
-            "file",
-            _prefixed(*strace_py, "--filename", "--"),
-        ),
-        Tracer(
-            "run",
-            "tracerctl run --syscall %file",
-            "file",
-            _prefixed(*run, "--syscall", FILE_CALLS, "--"),
-        ),
-        Tracer("attached", "tracerd, attached, 1 subscriber", "file", _attached(FILE_CALLS)),
-    ]
+UNTRACED = prefixed("untraced", "untraced")
+NULL_ALL = prefixed("null", "null tracer", NULL)
+NULL_FILES = prefixed("null", "null tracer, seccomp, asks at each stop", NULL, "-f", "-i")
+STRACE = prefixed("strace", "strace -f", "strace", "-f", *QUIET)
+STRACE_FILES = prefixed(
+    "strace", "strace -f --seccomp-bpf -e %file",
+    "strace", "-f", *QUIET, "--seccomp-bpf", "-e", "trace=%file",
+)  # fmt: skip
+STRACE_PY_ALL = prefixed(
+    "strace.py", "python-ptrace strace.py -f",
+    sys.executable, "-W", "ignore", STRACE_PY, "-f", "--trace-exec", *QUIET, "--",
+)  # fmt: skip
 
 
-def needs_daemon(tracer: Tracer) -> bool:
-    """Whether it is one of ours."""
-    return tracer.key in {"run", "attached", "idle"}
+def run_under(daemon: Daemon, *options: str) -> Way:
+    """Return `tracerctl run` with a daemon that runs already, all lines to /dev/null.
 
+    It loses nothing (its program waits for it), so what the daemon made of events is counted.
+    """
+    prefix = (*TRACERCTL, "run", *QUIET, *options, "--")
+    environment = {"TRACERD_SOCKET": daemon.socket}
 
-def _attached(
-    *syscalls: str, subscriber: bool = True
-) -> Callable[[Stopwatch, Sequence[str]], float]:
-    """Trace a command that exists already, as `tracerctl attach` and a script would."""
-
-    def run(stopwatch: Stopwatch, command: Sequence[str]) -> float:
-        with stopwatch.waiting(command) as process:
-            subprocess.run(
-                [*TRACERCTL, "attach", str(process.pid)], check=True, stdout=subprocess.DEVNULL
+    def run(stopwatch: Stopwatch, workload: Workload) -> Took:
+        before = daemon.status()["head"]
+        took = stopwatch.time(prefix, workload.command, workload.meanwhile, environment)
+        events = daemon.status()["head"] - before
+        if events < sum(workload.calls.values()):
+            raise MeasurementError(
+                f"{workload.name}: {events} events for {dict(workload.calls)} calls"
             )
-            if not subscriber:
-                return stopwatch.release(process)
-            words = [sys.executable, SUBSCRIBER, str(process.pid), *syscalls]
-            with subprocess.Popen(words, stdout=subprocess.PIPE) as reader:
-                assert reader.stdout is not None
-                if reader.stdout.readline() != b"READY\n":
-                    raise MeasurementError("the subscriber did not start")
-                took = stopwatch.release(process)
-                if (said := reader.stdout.read()) and reader.wait() == 0:
-                    print(f"    the subscriber lost {said.decode().strip()} events", flush=True)
-            return took
+        return Took(took)
 
-    return run
+    return Way(f"run {daemon.pump}", f"tracerctl run, {daemon.pump} pump", run)
+
+
+def attached_to(daemon: Daemon, *syscalls: str) -> Way:
+    """Return an attach to a program that exists already, with a subscriber that decodes all."""
+
+    def run(stopwatch: Stopwatch, workload: Workload) -> Took:
+        with stopwatch.waiting(workload.command) as process, daemon.client() as client:
+            client.attach(process.pid, scope="connection")
+            with reader("one.py", daemon, str(process.pid), *syscalls) as one:
+                took = stopwatch.release(process, workload.meanwhile)
+                said = json.loads(rest(one))
+            check(workload, said["calls"], said["lost"], syscalls)
+            return Took(took, said["lost"])
+
+    return Way(f"attached {daemon.pump}", f"attached, 1 subscriber, {daemon.pump} pump", run)
+
+
+def check(
+    workload: Workload, calls: Mapping[str, int], lost: int, syscalls: tuple[str, ...] = ()
+) -> None:
+    """Raise MeasurementError if calls are missing that were neither told nor counted as lost."""
+    if syscalls:
+        return  # which of the calls that it makes are in a class is the daemon's to know
+    short = sum(max(0, least - calls.get(name, 0)) for name, least in workload.calls.items())
+    if short > lost:
+        raise MeasurementError(f"{workload.name}: {short} calls are missing, {lost} were counted")
+
+
+@contextmanager
+def reader(name: str, daemon: Daemon, *words: str) -> Iterator[subprocess.Popen[Any]]:
+    """Run one of readers/ and wait until it has subscribed.  Raises MeasurementError."""
+    with started(
+        [sys.executable, str(READERS / name), *words],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TRACERD_SOCKET": daemon.socket},
+    ) as process:
+        assert process.stdout is not None
+        if process.stdout.readline() != b"READY\n":
+            raise MeasurementError(f"{name} did not start; the daemon said: {daemon.log()}")
+        yield process
+
+
+def rest(process: subprocess.Popen[Any]) -> bytes:
+    """Return what a reader says at its end.  Raises MeasurementError."""
+    assert process.stdout is not None
+    said: bytes = process.stdout.read()
+    if process.wait(30) or not said:
+        raise MeasurementError(f"a subscriber ended with {process.returncode}")
+    return said
 
 
 @contextmanager
 def daemon() -> Iterator[None]:
-    """Run a daemon on a socket of its own, named to clients by $TRACERD_SOCKET.
-
-    Raises MeasurementError if it does not start.
-    """
-    with tempfile.TemporaryDirectory(prefix="tracerd-bench-") as directory:
-        path = f"{directory}/socket"
-        log = Path(directory) / "log"
-        with (
-            log.open("wb") as stderr,
-            subprocess.Popen(
-                [sys.executable, "-m", "tracerd", "--socket", path],
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-            ) as process,
-        ):
-            try:
-                _await_listener(path, process, log)
-                os.environ["TRACERD_SOCKET"] = path
-                yield
-            finally:
-                process.terminate()
-
-
-def _await_listener(path: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(path) == 0:
-                return
-        time.sleep(0.02)
-    said = log.read_text(errors="replace").strip()
-    raise MeasurementError(f"the daemon did not start:\n{said[-2000:]}")
+    """Run a daemon, named to clients by $TRACERD_SOCKET.  Raises MeasurementError."""
+    with running() as one:
+        os.environ["TRACERD_SOCKET"] = one.socket
+        yield

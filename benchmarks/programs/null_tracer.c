@@ -1,9 +1,10 @@
 /* The floor: a tracer that looks at nothing.
  *
- * null_tracer [-f] CMD ARGS...: runs CMD and all its descendants under PTRACE_SEIZE and resumes
- * every stop at once; no registers, no memory, no output.  Without -f each call stops twice
- * (PTRACE_SYSCALL); with -f the child installs a seccomp filter, so that only calls that name a
- * file stop, twice again, as with strace --seccomp-bpf -e %file.  Ends with CMD's exit code. */
+ * null_tracer [-f] [-i] CMD ARGS...: runs CMD and all its descendants under PTRACE_SEIZE and resumes
+ * every stop at once; no memory, no output.  Without -f each call stops twice (PTRACE_SYSCALL);
+ * with -f the child installs a seccomp filter, so that only calls that name a file stop, twice
+ * again, as with strace --seccomp-bpf -e %file.  With -i it asks at each stop for
+ * PTRACE_GET_SYSCALL_INFO, which tells any tracer what the stop is.  Ends with CMD's exit code. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/audit.h>
@@ -68,7 +69,8 @@ static void install_filter(void) {
 
 int main(int argc, char **argv) {
     int filtered = argc > 1 && !strcmp(argv[1], "-f"), code = 0, status, gate[2];
-    char **command = argv + 1 + filtered;
+    int looks = argc > 1 + filtered && !strcmp(argv[1 + filtered], "-i");
+    char **command = argv + 1 + filtered + looks;
     long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
                    PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESECCOMP;
     if (!*command) return 2;
@@ -95,6 +97,9 @@ int main(int argc, char **argv) {
                 code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
             continue;
         }
+        char info[128]; /* struct ptrace_syscall_info has another name in each C library. */
+        if (looks && ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, info) < 0 && errno != ESRCH)
+            die("PTRACE_GET_SYSCALL_INFO");
         int request = filtered ? PTRACE_CONT : PTRACE_SYSCALL;
         long event = status >> 16, signo = WSTOPSIG(status);
         if (event == PTRACE_EVENT_SECCOMP) request = PTRACE_SYSCALL;

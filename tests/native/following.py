@@ -156,6 +156,8 @@ class Following:
             self.stops.append(item)
             if isinstance(item, Stop):
                 self._stopped(item)
+            else:
+                self.pump.put(item)
 
     def _stopped(self, stop):
         tid = stop.tid
@@ -180,7 +182,9 @@ class Following:
         if kind is Kind.GROUP_STOP:
             kernel.listen(tid)
         elif kind is Kind.SYSCALL:
-            self.pump.handle(tid)
+            noted = self.pump.handle(tid)
+            if noted is not None:
+                self.pump.put(noted)
         else:
             self.pump.resume(tid, value if kind is Kind.SIGNAL else 0)
 

@@ -1,4 +1,4 @@
-"""The native pump's C module (tracerd/core/native/): what NativePump wraps."""
+# The native pump's C module (tracerd/core/native/): what NativePump wraps.
 
 from collections.abc import Callable, Sequence
 from typing import final

@@ -1,0 +1,42 @@
+"""The rows of the benchmarks: each module measures one thing and returns tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rows import (
+    attach,
+    calls,
+    files,
+    growth,
+    hub,
+    idle,
+    latency,
+    memory,
+    placement,
+    start,
+    stops,
+    subscribers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench import Bench
+    from report import Table
+
+ROWS: dict[str, Callable[[Bench], Iterator[Table]]] = {
+    "calls": calls.measure,
+    "files": files.measure,
+    "idle": idle.measure,
+    "subscribers": subscribers.measure,
+    "latency": latency.measure,
+    "stops": stops.measure,
+    "placement": placement.measure,
+    "hub": hub.measure,
+    "attach": attach.measure,
+    "memory": memory.measure,
+    "start": start.measure,
+    "growth": growth.measure,
+}
+"""By name; the order of a full run."""
