@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tracerd.server.daemon import main
+from tracerd.server.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

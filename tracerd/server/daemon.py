@@ -1,4 +1,4 @@
-"""The daemon: command line, wiring, life and ordered death.
+"""The daemon: wiring, life and ordered death.
 
 End of life, on SIGTERM, SIGINT, SIGHUP, end of file on --exit-on-eof, or the tracer's failure: stop
 accepting; let every tracee go; let subscribers read what is queued, for two seconds at most,
@@ -12,7 +12,6 @@ import contextlib
 import gc
 import os
 import resource
-import secrets
 import signal
 import sys
 from typing import TYPE_CHECKING, Final
@@ -21,16 +20,18 @@ import trio
 
 from tracerd import __version__, errors
 from tracerd.core.commands import Barrier, Checkup
+from tracerd.core.pump import choose
+from tracerd.core.syscalls import CATALOGUE, LISTED
+from tracerd.core.tracer import Tracer
 from tracerd.server import systemd
 from tracerd.server.admission import Admission
 from tracerd.server.attaches import Attaches
 from tracerd.server.bridge import BATCHES, Batch, Bridge
 from tracerd.server.hub import Hub
-from tracerd.server.listener import ListenError, Listening, adopt, listen
-from tracerd.server.log import Log, logging_to_stderr
+from tracerd.server.log import Log
+from tracerd.server.main import SIGNALS
 from tracerd.server.methods import House
 from tracerd.server.session import Connections
-from tracerd.server.settings import Settings, default_socket, parse
 from tracerd.server.targets import Targets
 from tracerd.server.tracing import Core, Tracing
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from tracerd.core.commands import Gate, Publish
+    from tracerd.server.listener import Listening
+    from tracerd.server.settings import Settings
 
 log = Log("tracerd")
 
@@ -45,49 +48,19 @@ SWITCH_INTERVAL_S: Final = 1e-4
 """A stopped tracee waits while the trio thread holds the GIL: at Python's default of 5 ms, tracing
 slows down by a factor of ten and more whenever the trio thread is busy."""
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STATUS_S: Final = 5.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the daemon; returns its exit code."""
-    settings = parse(arguments)
-    # They wait until there is somebody to heed them: from here on there is a socket to unlink.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    with logging_to_stderr(settings.log_format, settings.log_level):
-        try:
-            listening = _open_sockets(settings)
-        except (ListenError, LookupError) as error:
-            log.error(str(error))  # noqa: TRY400  the text says it all
-            return 1
-        try:
-            return _run(settings, listening)
-        finally:
-            for each in listening:
-                each.close()
-
-
-def _open_sockets(settings: Settings) -> list[Listening]:
-    passed = systemd.listen_fds(os.environ)
-    if passed:
-        return adopt(passed)
-    return [listen(settings.socket or default_socket(), settings.mode)]
-
-
-def _run(settings: Settings, listening: list[Listening]) -> int:
-    # Late: it takes a while, and --help or a daemon that is running already need none of it.
-    from tracerd.core.pump import choose  # noqa: PLC0415
-    from tracerd.core.syscalls import CATALOGUE, LISTED  # noqa: PLC0415
-    from tracerd.core.tracer import Tracer  # noqa: PLC0415
-
+def serve(settings: Settings, listening: Sequence[Listening]) -> int:
+    """Serve until the end; returns the exit code.  The signals that end it come in blocked."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     _raise_descriptor_limit()
     notifier = systemd.notifier(os.environ)
     watchdog_s = systemd.watchdog_seconds(os.environ)
     daemon = Daemon(settings, listening, notifier)
     # What is there now stays: the collector need not walk through it again and again, for some
-    # ten milliseconds each time, while tracees wait.
-    gc.collect()
+    # ten milliseconds each time, while tracees wait.  Nor need it now: imports leave no rubbish
+    # that would be worth the walk.
     gc.freeze()
 
     def make_tracer(*, publish: Publish, gate: Gate) -> Tracer:
@@ -137,7 +110,7 @@ class Daemon:
         tracing = Tracing(core.make_tracer(publish=bridge.publish, gate=bridge))
         targets = Targets()
         house = House(
-            run=secrets.token_hex(8),
+            run=os.urandom(8).hex(),
             table=core.table,
             limits=limits,
             tracing=tracing,
@@ -163,8 +136,8 @@ class Daemon:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(house.hub.run)
             nursery.start_soon(self._end_with, house.tracing.ended)
-            with trio.open_signal_receiver(*_SIGNALS) as signals:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            with trio.open_signal_receiver(*SIGNALS) as signals:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
                 nursery.start_soon(self._heed, signals)
                 if self._settings.exit_on_eof is not None:
                     nursery.start_soon(self._end_on_eof, self._settings.exit_on_eof)
