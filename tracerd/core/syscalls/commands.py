@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from tracerd.core.decode import depending, fcntl, ioctl, landlock, prctl, process, words
 from tracerd.core.decode.names.memory import FUTEX

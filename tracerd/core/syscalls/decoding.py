@@ -7,9 +7,10 @@ capture is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from msgspec.structs import replace
 
 from tracerd.core.decode.words import ABSENT
 from tracerd.core.syscalls.model import Captured, Decode, Pair, Part, Syscall, Words

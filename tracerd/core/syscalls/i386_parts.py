@@ -8,9 +8,10 @@ the words of ipc in ipc's order, of which each part looks at some.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Final
+
+from msgspec.structs import replace
 
 from tracerd.core.decode import fileargs
 from tracerd.core.decode.names import memory as memory_names

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 
 class How(enum.IntEnum):
@@ -83,31 +84,27 @@ class Capture(NamedTuple):
     parts: Mapping[int, tuple[int, tuple[Capture, ...]]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Memory that could not be read: a value, not an error."""
 
     address: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Bytes cut at the capture's limit; `size` is the whole length if it is known."""
 
     data: bytes
     size: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Strings:
+class Strings(Struct, frozen=True):
     """A string vector; `whole` is False when it was cut or partly unreadable."""
 
     items: tuple[bytes, ...]
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedFile:
+class OpenedFile(Struct, frozen=True):
     """What a returned descriptor refers to."""
 
     link: bytes
@@ -116,8 +113,7 @@ class OpenedFile:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A msghdr: its address bytes, the lengths, and the first bytes of its payload.
 
     control: its control messages, at most 256 bytes of them.  width: the capture's.
@@ -132,8 +128,7 @@ class Message:
     width: int = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """The call that another one stands for: which, its arguments, and what was captured of it."""
 
     which: int
@@ -141,8 +136,7 @@ class Part:
     captured: tuple[Captured, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Both captures of an argument: as it was before the call, and after it succeeded."""
 
     before: Captured
@@ -155,8 +149,7 @@ Captured: TypeAlias = (
 """None: nothing to read (a NULL pointer, an absolute path's base, a closed descriptor)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """A call as the decoder of one argument may see it.
 
     args: six unsigned 64-bit words; on i386 of 32 bits, and of a Part as many as it has.
@@ -175,8 +168,7 @@ never raises, whatever the words and bytes are.  May return decode.words.ABSENT:
 does not look at the argument in this call, so it is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arg:
+class Arg(Struct, frozen=True):
     """One argument of a row.
 
     kind: the wire name of how to read the value (see docs of `tracerctl syscalls`).
@@ -201,8 +193,7 @@ class Arg:
     both: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Syscall:
+class Syscall(Struct, frozen=True, eq=False):
     """A row.  Two rows are equal only if they are the same one: tables are keyed by rows.
 
     classes: strace's class names without `%` (file, desc, process, network, signal, memory,
@@ -222,7 +213,7 @@ class Syscall:
     returns: bool = True
     abi: str = "x86_64"
     known: bool = True
-    index: dict[str, int] = field(default_factory=dict, compare=False)
+    index: dict[str, int] = field(default_factory=dict)
     """Argument name -> position."""
-    parts: Mapping[int, Syscall] = field(default_factory=dict, compare=False)
+    parts: Mapping[int, Syscall] = field(default_factory=dict)
     memory: int = -1

@@ -6,8 +6,9 @@ the exit-stop; one that the kernel changes at both.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from tracerd.core.decode import (
     depending,

@@ -12,8 +12,10 @@ A Draft is called to rename it or to say what the call does to it: `fd("oldfd")`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tracerd.core.decode import text, words
 from tracerd.core.decode.sets import FlagSet, ValueSet
@@ -44,8 +46,7 @@ class Want(NamedTuple):
     element: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """An argument of a row before names are resolved.  Fields as model.Arg's."""
 
     name: str
