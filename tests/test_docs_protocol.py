@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
 README = (ROOT / "README.md").read_text()
 CLIENT = (ROOT / "docs" / "client.md").read_text()
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 SHELL = 4321
 """The pid that stands for the shell in which the `$` lines are typed."""

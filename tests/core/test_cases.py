@@ -4,6 +4,7 @@ A test says `@pytest.mark.ptrace_case(4, 28)`; the ones that cannot be reached s
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,12 @@ UNREACHABLE = {
 }
 
 
+@cache
 def _marks():
+    return list(_read_marks())
+
+
+def _read_marks():
     for source in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(source.read_text())):
             if not isinstance(node, ast.FunctionDef):

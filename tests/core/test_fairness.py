@@ -16,6 +16,7 @@ MOST_LOAD = 6.0
 GETPPID = Interest(types=frozenset({"syscall_exit"}), exit=frozenset({"getppid"}))
 
 
+@pytest.mark.alone
 @pytest.mark.ptrace_case(33)
 def test_sixty_four_busy_threads_get_their_share(tracing):
     """Each has its share of stops, within a fifth of the mean.

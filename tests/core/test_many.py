@@ -93,7 +93,7 @@ def test_what_a_tracee_costs():
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
     )
     assert done.returncode == 0, done.stderr
     costs = json.loads(done.stdout)

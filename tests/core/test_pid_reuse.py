@@ -12,6 +12,8 @@ from tracerd.core import attach, procfs
 from tracerd.core.pidfd import PidFd
 from tracerd.protocol.events import Attached, Detached
 
+pytestmark = pytest.mark.alone  # others would take the pid that is wanted again
+
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 

@@ -216,6 +216,7 @@ def test_an_ignored_signal_is_never_seen_as_eintr(quiet_tracing, interest):
         assert sleepers.end() == {}
 
 
+@pytest.mark.alone
 @pytest.mark.ptrace_case(2)
 def test_attaching_and_detaching_lengthen_no_sleep(tracing):
     """A sleep that started anew at each interrupt would be nearly twice as long."""

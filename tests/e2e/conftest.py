@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from build import command
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -154,7 +154,7 @@ def _tracer(tid):
 
 @pytest.fixture(scope="session")
 def until():
-    """`until(condition, deadline=20)`."""
+    """`until(condition, deadline=60)`."""
     return _until
 
 
@@ -195,7 +195,7 @@ def daemon(start_daemon):
 
 @pytest.fixture
 def tracerctl(processes, tmp_path):
-    """`tracerctl(*words, socket=None, timeout=20, **popen)`, and `tracerctl.start`; see Ctl."""
+    """`tracerctl(*words, socket=None, timeout=60, **popen)`, and `tracerctl.start`; see Ctl."""
     return Ctl(processes, tmp_path)
 
 

@@ -66,7 +66,7 @@ def test_the_asker_itself(daemon, tracerctl, processes):
         ["sh", "-c", 'exec "$@" $$', "sh", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    out, err = done.communicate(timeout=20)
+    out, err = done.communicate(timeout=60)
 
     assert (done.returncode, out) == (8, "")
     assert err == f"tracerctl: {errors.OwnClient(done.pid)}\n"
@@ -83,7 +83,7 @@ def test_a_process_that_strace_holds(daemon, tracerctl, processes, sleeper, trac
     refused(done, 5, f"process {sleeper.pid} is already traced by process {strace.pid}")
     assert tracer_of(sleeper.pid) == strace.pid
     strace.terminate()
-    strace.wait(20)
+    strace.wait(60)
 
 
 def test_detach_of_what_is_not_traced(daemon, tracerctl, sleeper):

@@ -151,7 +151,7 @@ def test_live_lines_come_while_the_program_runs(tracerctl, until, tmp_path):
     until(lambda: log.exists() and f" create    {tmp_path}/one\n" in log.read_text())
     assert "/two" not in log.read_text()
     (tmp_path / "fifo").write_text("")
-    assert ctl.wait(10) == 7
+    assert ctl.wait(60) == 7
     assert f" create    {tmp_path}/two\n" in log.read_text()
 
 
@@ -178,7 +178,7 @@ def test_attach_by_pid_takes_all_threads(tracerctl, tracee, until, tracer_of, tm
     until(lambda: all(map(tracer_of, threads)))
     assert len(set(map(tracer_of, threads))) == 1
     ctl.send_signal(signal.SIGINT)
-    assert ctl.wait(5) == 0
+    assert ctl.wait(60) == 0
     assert [tracer_of(tid) for tid in threads] == [0] * 11
     assert sleeper.process.poll() is other.process.poll() is None
     document = json.loads(log.read_text())
@@ -191,7 +191,7 @@ def test_attach_ends_with_the_target(tracerctl, tracee, until, tracer_of):
     ctl = tracerctl.start("files", "-p", sleeper.pid, stdout=out, stderr=out, text=True)
     until(lambda: all(map(tracer_of, sleeper.threads)))
     assert sleeper.finish()[0] == -signal.SIGTERM
-    assert ctl.communicate(timeout=10) == (f"{WHOLE}\n", "")
+    assert ctl.communicate(timeout=60) == (f"{WHOLE}\n", "")
     assert ctl.returncode == 0
 
 
@@ -254,10 +254,10 @@ def test_the_daemons_death_is_told_and_harms_nobody(tracerctl, start_daemon, unt
     log = tmp_path / "log"
     until(lambda: log.exists() and f" create    {tmp_path}/one\n" in log.read_text())
     daemon.process.kill()
-    daemon.process.wait(10)
+    daemon.process.wait(60)
     until((tmp_path / "err").read_text)
     (tmp_path / "fifo").write_text("")
-    assert ctl.wait(10) == 125
+    assert ctl.wait(60) == 125
     assert (tmp_path / "two").exists()
     verdict = log.read_text().splitlines()[-1]
     assert verdict == "complete: no (0 lost, 0 blind, 0 unresolved); the daemon has gone"
@@ -284,7 +284,7 @@ def test_two_at_once_at_one_daemon(tracerctl, daemon, tmp_path, below):
         for name in ("one", "two")
     }
     for name, ctl in started.items():
-        assert ctl.wait(20) == 0
+        assert ctl.wait(60) == 0
         document = json.loads((tmp_path / f"log-{name}").read_text())
         assert [entry["path"] for entry in document["files"]] == [f"{tmp_path}/{name}"]
         assert document["complete"]
@@ -293,7 +293,7 @@ def test_two_at_once_at_one_daemon(tracerctl, daemon, tmp_path, below):
 def test_an_end_that_comes_with_the_last_events(daemon, tracee, until):
     """Whoever selects on the descriptor must not wait for it then: nothing more will come."""
     sleeper = tracee("sleeper")
-    with tracerd.client.connect_sync(daemon.socket, timeout=20) as client:
+    with tracerd.client.connect_sync(daemon.socket, timeout=60) as client:
         subscription = client.subscribe(until=sleeper.pid, type="signal_exit")
         client.attach(sleeper.pid)
         assert sleeper.finish()[0] == -signal.SIGTERM

@@ -21,7 +21,7 @@ import varlink
 import tracerd.client
 from tracerd.errors import InvalidFilter, NoSuchProcess
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 PATHS = ["/etc/hostname", "/none/**"]
 SCRIPT = "read x; cat /etc/hostname /none/at/all; cat /etc/passwd; exit 3"

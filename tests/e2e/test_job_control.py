@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 PROMPT = b"ready$ "
 SHELLS = {"bash": ["bash", "--norc", "--noprofile", "--noediting", "-i"], "sh": ["dash", "-i"]}
 JOB = b"sh -c 'echo U''P; exec sleep 1000'"
@@ -273,6 +273,7 @@ def test_a_job_that_is_attached_to_while_stopped(daemon, tracerctl, terminal, un
     assert b"rc=130" in typing.tell(b"echo rc=$?")
 
 
+@pytest.mark.alone
 def test_a_shell_answers_beside_a_tight_loop(daemon, tracerctl, terminal, tracee):
     loop = tracee("getppid16", 60, 1)
     typing = terminal(SHELLS["bash"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 SERVER = """
 import http.server, sys
@@ -72,7 +72,7 @@ class Load:
             count += 1
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+                    connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
                 connection.request("GET", f"/{number}/{count}")
                 answer = connection.getresponse()
                 body = answer.read()

@@ -9,6 +9,7 @@ import pytest
 SOAK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 
 
+@pytest.mark.alone
 @pytest.mark.ptrace_case(31, 45)
 def test_nothing_is_lost_leaked_or_left_stopped():
     words = [sys.executable, SOAK, "--seconds", "8"]

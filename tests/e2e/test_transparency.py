@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from build import command
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 BOTH = """\
 $AS "$@"; code=$?

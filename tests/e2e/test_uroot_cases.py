@@ -215,7 +215,7 @@ def test_stop_and_continue(run, until, tracerctl, tmp_path):
     # tracerctl is stopped as its program is, as the shell that waits for it must see.
     until(lambda: Path(f"/proc/{ctl.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
     os.killpg(ctl.pid, signal.SIGCONT)
-    assert ctl.communicate(timeout=10)[0] == "on\n"
+    assert ctl.communicate(timeout=60)[0] == "on\n"
     assert ctl.returncode == 0
     stop, resumed = of(spoken(log.read_text()), "group_stop", "resumed")
     assert (stop["type"], resumed["type"]) == ("group_stop", "resumed")
@@ -302,7 +302,7 @@ def test_a_call_that_never_returns(tracerctl, tracee, until, tmp_path):
     # The attach interrupts the read, which begins anew: this one is seen from its entry on.
     reader.send(signal.SIGKILL)
     assert reader.wait() == -signal.SIGKILL
-    assert ctl.wait(10) == 0
+    assert ctl.wait(60) == 0
     events = spoken(log.read_text())
     end = events[-1]
     assert (end["type"], end["signal"], end["process"]) == ("signal_exit", "SIGKILL", True)

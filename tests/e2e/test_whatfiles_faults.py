@@ -292,7 +292,7 @@ def test_signals_reach_a_process_we_attached_to(tracerctl, tracee, until, tmp_pa
         assert sigs.stdout.readline() == f"USR1 {number}\n"
     sigs.send(signal.SIGUSR2)
     assert sigs.wait() == -signal.SIGPIPE
-    assert ctl.wait(10) == 0
+    assert ctl.wait(60) == 0
 
 
 def test_children_of_every_thread_are_followed(tracerctl, tracee, until, tracer_of, tmp_path):
@@ -305,7 +305,7 @@ def test_children_of_every_thread_are_followed(tracerctl, tracee, until, tracer_
     forker.send(signal.SIGUSR1)
     assert forker.wait() == 0
     assert forker.stdout.read() == "DONE 8\n"
-    assert ctl.wait(10) == 0
+    assert ctl.wait(60) == 0
     *records, document = spoken(log.read_text())
     assert document["complete"]
     made = {str(tmp_path / f"child-{i}"): {"create": 1, "write": 1} for i in range(8)}
@@ -323,7 +323,7 @@ def test_ctrl_c_on_an_idle_target(tracerctl, tracee, until, tracer_of, tmp_path,
     until(lambda: all(map(tracer_of, sleeper.threads)))
     assert len(sleeper.threads) == 4
     ctl.send_signal(signo)
-    assert ctl.wait(5) == 0
+    assert ctl.wait(60) == 0
     assert [tracer_of(tid) for tid in sleeper.threads] == [0] * 4
     assert sleeper.process.poll() is None
     states = [
@@ -483,7 +483,7 @@ def test_output_is_there_when_the_client_is_killed(tracerctl, obedient, until, t
         obedient(f"file{number}")
     until(lambda: str(tmp_path / "file19") in log.read_text())
     ctl.kill()
-    assert ctl.wait(10) == -signal.SIGKILL
+    assert ctl.wait(60) == -signal.SIGKILL
     text = log.read_text()
     assert text.endswith("\n")
     created = [line.split()[-1] for line in text.splitlines() if " create " in line]
@@ -491,7 +491,7 @@ def test_output_is_there_when_the_client_is_killed(tracerctl, obedient, until, t
     until(lambda: not tracer_of(obedient.pid))  # The private daemon ends with its client.
     obedient("untraced")
     obedient.process.stdin.close()
-    assert obedient.process.wait(10) == 0
+    assert obedient.process.wait(60) == 0
 
 
 def test_a_command_outlives_its_killed_client(tracerctl, until, tmp_path, processes):
@@ -502,7 +502,7 @@ def test_a_command_outlives_its_killed_client(tracerctl, until, tmp_path, proces
     until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
     until(lambda: str(tmp_path / "pid") in (tmp_path / "log").read_text())
     ctl.kill()
-    assert ctl.wait(10) == -signal.SIGKILL
+    assert ctl.wait(60) == -signal.SIGKILL
     assert f"create    {tmp_path}/one\n" in (tmp_path / "log").read_text()
     (tmp_path / "fifo").write_text("go on\n")  # Waits for its reader.
     until((tmp_path / "three").exists)

@@ -317,7 +317,7 @@ class Running:
 def serving(tmp_path):
     """Return a function that runs `body(running)` beside a daemon, and ends the daemon."""
 
-    def run(body, *, seconds=20, code=0, notifier=None, **limits):
+    def run(body, *, seconds=60, code=0, notifier=None, **limits):
         async def main():
             path = str(tmp_path / "tracerd.sock")
             settings = Settings(limits=Limits(**limits))
@@ -367,7 +367,7 @@ def target():
     """Return a live process that is nobody's relative but ours."""
     process = subprocess.Popen(["sleep", "600"])
     # Until its exec it is a copy of this one.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
         assert time.monotonic() < deadline
     yield process

@@ -23,7 +23,7 @@ def test_a_tracer_that_fails_at_once_ends_the_daemon(tmp_path, core, caplog):
         listening = listen(str(tmp_path / "s"), 0o600)
         daemon = daemon_module.Daemon(Settings(), [listening], systemd.Notifier())
         try:
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 return await daemon.run(core._replace(make_tracer=broken))
         finally:
             listening.close()
@@ -64,7 +64,7 @@ def test_the_watchdog_is_fed_only_while_the_tracer_answers(tmp_path, core):
             notifier = systemd.Notifier(manager.getsockname())
             daemon = daemon_module.Daemon(Settings(limits=Limits()), [listening], notifier)
             release = threading.Event()
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(daemon.run, core._replace(make_tracer=make), 0.1)
                     await trio.to_thread.run_sync(fed, manager)

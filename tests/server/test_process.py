@@ -18,7 +18,7 @@ COMMAND = (sys.executable, "-m", "tracerd")
 UNITS = Path(__file__).parents[2] / "systemd"
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline
@@ -86,7 +86,7 @@ def connect(path):
 
 def ended(process, code):
     """Wait for the end, and return what was logged."""
-    _, log = process.communicate(timeout=20)
+    _, log = process.communicate(timeout=60)
     assert process.returncode == code, log
     for line in log.splitlines():
         assert re.match(r"time=\S+Z level=(info|warning|error) msg=", line), log
@@ -141,7 +141,7 @@ def test_a_second_signal_ends_it_at_once(start, connect, path, busy):
     while "msg=ending" not in daemon.stderr.readline():
         assert daemon.poll() is None
     daemon.terminate()
-    assert daemon.wait(timeout=20) == 128 + signal.SIGTERM
+    assert daemon.wait(timeout=60) == 128 + signal.SIGTERM
     assert not os.path.lexists(path)
     wait_until(lambda: tracer_of(busy.pid) == 0)
     assert state_of(busy.pid) in "RS"
@@ -246,7 +246,7 @@ def test_json_logs(start, connect):
     daemon = start("--log-format", "json")
     connect().call("Status")
     daemon.terminate()
-    _, log = daemon.communicate(timeout=20)
+    _, log = daemon.communicate(timeout=60)
     assert [json.loads(line)["msg"] for line in log.splitlines()] == ["ready", "signal", "ending"]
 
 
@@ -297,7 +297,7 @@ def test_socket_activation(start, connect, path):
     assert status["pid"] == activator.pid  # it executes the daemon in its own place
     connect().call("Status")
     activator.terminate()
-    _, log = activator.communicate(timeout=20)
+    _, log = activator.communicate(timeout=60)
     assert activator.returncode == 0
     assert f"socket={path}" in log
     assert os.path.exists(path)  # it is the manager's
@@ -311,7 +311,7 @@ def test_activation_with_something_else_is_refused(start, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
         wait_until(lambda: not peer.connect_ex(path))
         peer.send(b"x")
-        _, log = activator.communicate(timeout=20)
+        _, log = activator.communicate(timeout=60)
     assert activator.returncode == 1
     assert "is no listening stream socket" in log
 

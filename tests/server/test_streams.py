@@ -332,7 +332,7 @@ def test_shutdown_does_not_wait_for_a_subscriber_that_does_not_read(serving, mak
             running.daemon.ending.set()
             await running.exited.wait()
 
-    serving(body, seconds=10, flush_s=0.2)
+    serving(body, seconds=60, flush_s=0.2)
 
 
 def test_the_tracers_failure_ends_the_daemon_in_order(serving, make_call):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -44,19 +45,31 @@ def tracee(name: str) -> Path:
             return script
     source = (SOURCES / name).with_suffix(".c")
     target = BUILD / name
-    newest = max(path.stat().st_mtime_ns for path in (source, *SOURCES.glob("*.h"), Path(__file__)))
-    if not target.exists() or target.stat().st_mtime_ns <= newest:
+    if not _is_new(target, source):
         BUILD.mkdir(exist_ok=True)
-        # Beside it, then renamed: another test run may be executing the old one, or compiling too.
-        handle, fresh = tempfile.mkstemp(prefix=f"{name}.", dir=BUILD)
-        os.close(handle)
-        flags = CFLAGS + EXTRA_FLAGS.get(name, ())
-        try:
-            subprocess.run(["gcc", *flags, "-o", fresh, str(source)], check=True)
-            Path(fresh).replace(target)
-        finally:
-            Path(fresh).unlink(missing_ok=True)
+        # Several test runs, or workers of one, may want it at the same time: one compiles.
+        with (BUILD / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_new(target, source):
+                _compile(name, source, target)
     return target
+
+
+def _is_new(target: Path, source: Path) -> bool:
+    newest = max(path.stat().st_mtime_ns for path in (source, *SOURCES.glob("*.h"), Path(__file__)))
+    return target.exists() and target.stat().st_mtime_ns > newest
+
+
+def _compile(name: str, source: Path, target: Path) -> None:
+    # Beside it, then renamed: somebody may be executing the old one.
+    handle, fresh = tempfile.mkstemp(prefix=f"{name}.", dir=BUILD)
+    os.close(handle)
+    flags = CFLAGS + EXTRA_FLAGS.get(name, ())
+    try:
+        subprocess.run(["gcc", *flags, "-o", fresh, str(source)], check=True)
+        Path(fresh).replace(target)
+    finally:
+        Path(fresh).unlink(missing_ok=True)
 
 
 def command(name: str, *args: object) -> list[str]:

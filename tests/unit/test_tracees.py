@@ -20,7 +20,7 @@ from tests.tracees.build import command, names, tracee
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 @contextmanager

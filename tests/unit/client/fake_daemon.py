@@ -17,7 +17,7 @@ from tracerd.protocol.codec import encode_json, encode_msgpack
 from tracerd.protocol.connection import ServerConnection, decode_parameters
 from tracerd.protocol.framing import msgpack_batch, msgpack_end
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class FakeStream:

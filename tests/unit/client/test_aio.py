@@ -25,7 +25,7 @@ def run(request):
     """Runs a coroutine function on an event loop, for ten seconds at most."""
 
     async def limited(function):
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             return await function()
 
     return lambda function: anyio.run(partial(limited, function), backend=request.param)

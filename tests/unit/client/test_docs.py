@@ -19,7 +19,7 @@ import tracerd.client
 
 PAGE = (Path(__file__).parents[3] / "docs" / "client.md").read_text()
 EXAMPLES = re.findall(r"^```py\n(.*?)^```$.*?^```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 TYPED = (
     ("/usr/bin/echo hello >&2; exit 3", ""),

@@ -26,7 +26,7 @@ NOVEL = {"type": "novelty", "seq": 3, "time_ns": 4, "pid": 3, "tid": 4, "what": 
 
 @pytest.fixture
 def client(daemon):
-    with tracerd.client.connect_sync(timeout=10) as connected:
+    with tracerd.client.connect_sync(timeout=60) as connected:
         yield connected
 
 
@@ -130,7 +130,7 @@ def test_a_daemon_that_talks_nonsense(daemon, client):
 
 def test_a_call_that_takes_too_long(daemon):
     answer = threading.Event()
-    daemon.answers["Status"] = lambda _call: answer.wait(10) and status()
+    daemon.answers["Status"] = lambda _call: answer.wait(60) and status()
     with tracerd.client.connect_sync(timeout=0.01) as client:
         with pytest.raises(TimeoutError):
             client.status()

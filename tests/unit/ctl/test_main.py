@@ -367,7 +367,7 @@ def test_a_reader_that_leaves_is_no_error(daemon):
         assert watch.stdout.readline().endswith("exited with 5 +++\n")
         watch.stdout.close()
 
-        assert watch.wait(10) == 141
+        assert watch.wait(60) == 141
         assert watch.stderr.read() == ""
 
 

@@ -296,7 +296,7 @@ def test_the_program_outlives_the_reader():
         done.stdin.write("\n")
         done.stdin.close()
 
-        assert done.wait(30) == 3
+        assert done.wait(60) == 3
         assert done.stderr.read() == ""
 
 
@@ -317,7 +317,7 @@ def test_the_program_decides_what_ctrl_c_means():
     with started(f"trap 'echo caught; exit 4' INT; echo ready; {WAIT}") as process:
         os.killpg(process.pid, signal.SIGINT)
 
-        assert process.wait(30) == 4
+        assert process.wait(60) == 4
         assert process.stdout.read() == "caught\n"
         assert process.stderr.read() == ""
 
@@ -326,14 +326,14 @@ def test_ctrl_c_kills_what_does_not_catch_it():
     with started(f"echo ready; {WAIT}") as process:
         os.killpg(process.pid, signal.SIGINT)
 
-        assert process.wait(30) == -signal.SIGINT
+        assert process.wait(60) == -signal.SIGINT
 
 
 def test_sigterm_is_passed_on():
     with started(f"trap 'exit 5' TERM; echo ready; {WAIT}") as process:
         process.terminate()
 
-        assert process.wait(30) == 5
+        assert process.wait(60) == 5
 
 
 def test_we_are_stopped_when_the_program_is():
@@ -344,7 +344,7 @@ def test_we_are_stopped_when_the_program_is():
 
         os.kill(process.pid, signal.SIGCONT)  # not to the program itself
 
-        assert process.wait(30) == 6
+        assert process.wait(60) == 6
 
 
 def test_stopped_and_continued_as_a_job():
@@ -354,11 +354,11 @@ def test_stopped_and_continued_as_a_job():
 
         os.killpg(process.pid, signal.SIGCONT)
 
-        assert process.wait(30) == 6
+        assert process.wait(60) == 6
         assert process.stdout.read() == "again\n"
 
 
 def test_nothing_is_left_open_or_running(daemon):
     shell("true")
 
-    daemon.wait(lambda: all(stream.gone.wait(10) for stream in daemon.streams))
+    daemon.wait(lambda: all(stream.gone.wait(60) for stream in daemon.streams))

@@ -529,6 +529,7 @@ def test_a_very_long_value_is_not_echoed_whole():
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "one",
     [

@@ -59,7 +59,7 @@ def bridging(body):
     async def main():
         send, receive = trio.open_memory_channel[Batch](1)
         bridge = Bridge(trio.lowlevel.current_trio_token(), send)
-        with trio.fail_after(20), send, receive:
+        with trio.fail_after(60), send, receive:
             await body(bridge, receive)
 
     trio.run(main)
