@@ -1,7 +1,10 @@
 """Fixtures: a real tracer thread."""
 
 import pytest
-from real import Tracing
+
+pytest.register_assert_rewrite("beside", "lives", "real")
+
+from real import Tracing  # noqa: E402  so that what it asserts tells why it failed
 
 
 @pytest.fixture

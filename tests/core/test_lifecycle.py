@@ -98,7 +98,7 @@ def test_stop_detaches_everything(tracing, sleeper):
     tracing.attach(sleeper.pid)
     tracing.stop()
     assert free(sleeper.pid)
-    assert procfs.status(sleeper.pid).state == "S"
+    until(lambda: procfs.status(sleeper.pid).state == "S")
 
 
 def test_two_owners_share_a_trace(tracing, sleeper):

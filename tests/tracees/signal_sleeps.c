@@ -108,6 +108,8 @@ static void disturb(int number, const char *what) {
     if (!strcmp(what, "default")) signals = by_default;
     if (!strcmp(what, "cont") || !strcmp(what, "thread")) signals = cont;
     while (!*sleeper || !in_call(*sleeper, number));
+    /* pthread_create blocks all signals for a moment, and one that is blocked is not ignored. */
+    while (us != *sleeper && !in_call(us, SYS_futex));
     for (; *signals; signals++) must(kill(us, *signals), "kill");
     while (pending(us) || !asleep(us) || !asleep(*sleeper)) /* it sleeps again, or has said how the call ended */
         if (sem_trywait(semaphore + 1) == 0) _exit(0);
