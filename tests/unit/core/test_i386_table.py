@@ -289,7 +289,7 @@ def test_classes_and_wildcards_mean_both():
 
 
 def actions(*names):
-    return Actions(Interest(types=frozenset({"syscall_exit"}), exit=frozenset(names)))
+    return Actions([Interest(types=frozenset({"syscall_exit"}), exit=frozenset(names))])
 
 
 def test_an_interest_finds_calls_of_both_by_name():
@@ -311,7 +311,7 @@ def test_calls_that_no_table_knows_are_always_seen():
 
 def test_the_string_limit_reaches_what_a_call_stands_for():
     interest = Interest(types=frozenset({"syscall_exit"}), exit=None, string_limit=1000)
-    (capture,) = Actions(interest).find(I386_ARCH, 102).enter
+    (capture,) = Actions([interest]).find(I386_ARCH, 102).enter
     _, sendto = capture.parts[11]
     assert {each.limit for each in sendto if each.how is How.BYTES_LEN} == {1000}
     assert {each.limit for each in sendto if each.how is How.SOCKADDR} == {128}
