@@ -34,7 +34,7 @@ def measure(bench: Bench) -> Iterator[Table]:
         "as even within each).",
     )
     for daemon in bench.daemons(table):
-        if FIELD in daemon.status():
+        if daemon.status().get(FIELD):
             _compare(bench, table, daemon, workload)
         else:
             table.note(f"skipped: the {daemon.pump} pump keeps no histogram of stops")
