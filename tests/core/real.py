@@ -26,7 +26,7 @@ from tracerd.protocol.events import EVENT_TYPES
 from tracerd.protocol.filters import Interest
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 EVERYTHING = Interest(types=frozenset(EVENT_TYPES) - {"syscall_enter"}, exit=None, string_limit=32)
 LIFECYCLE = Interest(
@@ -230,7 +230,7 @@ class Program:
         return found
 
     def wait(self):
-        return self._shell.wait(20)
+        return self._shell.wait(60)
 
     def finish(self):
         """Ask it to end; return its exit code and what it said."""

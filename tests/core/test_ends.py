@@ -122,7 +122,7 @@ def beheaded(tracing, tmp_path, work):
     until(lambda: any(procfs.status(t).state == "S" for t in procfs.tasks(pid)))
     yield pid, owner
     os.kill(pid, signal.SIGTERM)
-    assert launcher.wait(20) == 1
+    assert launcher.wait(60) == 1
 
 
 @pytest.mark.ptrace_case(28)

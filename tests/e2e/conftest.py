@@ -164,6 +164,12 @@ def tracer_of():
     return _tracer
 
 
+@pytest.fixture(scope="session")
+def follows():
+    """`follows(pid)`: whether a tracerctl waits for events: all that it asked for is in force."""
+    return lambda pid: "poll" in Path(f"/proc/{pid}/wchan").read_text()
+
+
 @pytest.fixture
 def processes():
     """Starts any process; see Processes."""

@@ -185,11 +185,11 @@ def test_attach_by_pid_takes_all_threads(tracerctl, tracee, until, tracer_of, tm
     assert (document["pids"], document["complete"]) == ([sleeper.pid, other.pid], True)
 
 
-def test_attach_ends_with_the_target(tracerctl, tracee, until, tracer_of):
+def test_attach_ends_with_the_target(tracerctl, tracee, until, tracer_of, follows):
     sleeper = tracee("sleeper", 2)
     out = subprocess.PIPE
     ctl = tracerctl.start("files", "-p", sleeper.pid, stdout=out, stderr=out, text=True)
-    until(lambda: all(map(tracer_of, sleeper.threads)))
+    until(lambda: all(map(tracer_of, sleeper.threads)) and follows(ctl.pid))
     assert sleeper.finish()[0] == -signal.SIGTERM
     assert ctl.communicate(timeout=60) == (f"{WHOLE}\n", "")
     assert ctl.returncode == 0

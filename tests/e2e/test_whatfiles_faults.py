@@ -281,12 +281,12 @@ def test_a_broken_pipe_kills(tracerctl, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["files", "trace"])
-def test_signals_reach_a_process_we_attached_to(tracerctl, tracee, until, tmp_path, verb):
+def test_signals_reach_a_process_we_attached_to(tracerctl, tracee, until, follows, tmp_path, verb):
     """It swallows all signals."""
     sigs = tracee("sigs")
     which = ["-p", sigs.pid] if verb == "files" else [sigs.pid]
     ctl = tracerctl.start(verb, "-o", tmp_path / "log", *which)
-    until(lambda: sigs.tracer)
+    until(lambda: sigs.tracer and follows(ctl.pid))
     for number in range(1, 6):
         sigs.send(signal.SIGUSR1)
         assert sigs.stdout.readline() == f"USR1 {number}\n"
@@ -295,12 +295,14 @@ def test_signals_reach_a_process_we_attached_to(tracerctl, tracee, until, tmp_pa
     assert ctl.wait(60) == 0
 
 
-def test_children_of_every_thread_are_followed(tracerctl, tracee, until, tracer_of, tmp_path):
+def test_children_of_every_thread_are_followed(
+    tracerctl, tracee, until, tracer_of, follows, tmp_path
+):
     """It follows children of the main thread only."""
     forker = tracee("threadfork", tmp_path)
     log = tmp_path / "log"
     ctl = tracerctl.start("files", "--json", "-f", "-o", log, "-p", forker.pid)
-    until(lambda: all(map(tracer_of, forker.threads)))
+    until(lambda: all(map(tracer_of, forker.threads)) and follows(ctl.pid))
     assert len(forker.threads) == 2
     forker.send(signal.SIGUSR1)
     assert forker.wait() == 0

@@ -274,7 +274,7 @@ static void children(void) {
 }
 
 int main(int argc, char **argv) {
-    alarm(60);
+    alarm(300);
     must(chdir(argv[1]), argv[1]);
     files();
     transfers();

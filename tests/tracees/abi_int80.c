@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     struct { uint32_t base, size; } *vector = (void *)(low + 256);
     long at = (long)low;
     int fd, nothing;
-    alarm(60);
+    alarm(300);
     if (low == MAP_FAILED) die("mmap");
     must(chdir(argv[1]), argv[1]);
     strcpy(low, "file");

@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     int chains = argc > 1 ? atoi(argv[1]) : 4, signo;
     sigset_t set;
     pthread_t made;
-    alarm(60);
+    alarm(300);
     if (chains > MOST) return 2;
     block(SIGTERM);
     block(SIGUSR1);

@@ -18,7 +18,7 @@ int main(void) {
     char path[64], state = 0;
     int status;
     siginfo_t info;
-    alarm(60);
+    alarm(300);
     block(SIGTERM);
     pid_t init = must(
         clone(init_of_namespace, stack + sizeof stack, CLONE_NEWPID | SIGCHLD, NULL), "clone");

@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     char byte;
     if (argc > 1) threads = atoi(argv[1]);
     if (threads < 1 || threads > 64) return 2;
-    alarm(60);
+    alarm(300);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc > 2) {
         all_inside = "INSIDE\n";

@@ -135,7 +135,7 @@ int main(int argc, char **argv) {
     pthread_t made[THREADS];
     int well = 1;
     rough = argc > 1 && argv[1] != NULL;
-    alarm(120);
+    alarm(300);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigaction(SIGUSR1, &action, NULL);
     block(SIGTERM);

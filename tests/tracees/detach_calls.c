@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
     if (argc < 2) return 2;
     call = argv[1];
     leader = pthread_self();
-    alarm(60);
+    alarm(300);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int signo = 1; signo <= SIGRTMAX; signo++)
         if (signo != SIGALRM) sigaction(signo, &action, NULL); /* Some refuse: no matter. */

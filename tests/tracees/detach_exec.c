@@ -22,7 +22,7 @@ int main(int argc, char **argv) {
     char *words[] = {argv[0], threaded ? "thread" : "leader", life_text, pid_text, NULL};
     block(SIGTERM);
     if (!life) {
-        alarm(60);
+        alarm(300);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         setenv("PID", (snprintf(pid_text, sizeof pid_text, "%d", getpid()), pid_text), 1);
         ready();

@@ -9,7 +9,7 @@
 
 int main(void) {
     struct epoll_event got, wanted = {.events = EPOLLIN};
-    alarm(60);
+    alarm(300);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int poll = must(epoll_create1(0), "epoll_create1");
     must(epoll_ctl(poll, EPOLL_CTL_ADD, 0, &wanted), "epoll_ctl");

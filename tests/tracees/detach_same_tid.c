@@ -30,7 +30,7 @@ static pid_t fork_as(pid_t tid) {
 static int count_signals(void) {
     struct sigaction action = {.sa_handler = count};
     sigset_t none;
-    alarm(60);
+    alarm(300);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int signo = 1; signo <= SIGRTMAX; signo++)
         if (signo != SIGALRM) sigaction(signo, &action, NULL); /* Some refuse: no matter. */

@@ -83,7 +83,7 @@ static int storm(void) {
     sigaction(SIGRTMIN + 1, &action, NULL);
     pid_t child = must(fork(), "fork");
     if (!child) {
-        alarm(60);
+        alarm(300);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         send_for_ever(parent);
     }
@@ -104,7 +104,7 @@ static int storm(void) {
 
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
-    alarm(60);
+    alarm(300);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     return strcmp(argv[1], "storm") ? pending() : storm();
 }

@@ -28,7 +28,7 @@ int main(int argc, char **argv) {
     long before[64];
     char byte;
     if (threads < 1 || threads > 64) return 2;
-    alarm(60);
+    alarm(300);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(setpgid(0, 0), "setpgid");
     for (long i = 1; i < threads; i++) thread(beating, (void *)i);

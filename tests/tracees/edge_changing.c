@@ -81,7 +81,7 @@ static void storm(const char *dir, int times) {
 
 int main(int argc, char **argv) {
     if (argc < 3) return 2;
-    alarm(60);
+    alarm(300);
     last = path + sprintf(path, "%s/", argv[2]);
     if (!strcmp(argv[1], "during"))
         during(argv[2]);

@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
     Elf64_Phdr part = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_align = 4096};
     struct rlimit none = {0, 0};
     if (argc != 3) return 2;
-    alarm(60);
+    alarm(300);
     must(setrlimit(RLIMIT_CORE, &none), "setrlimit");
     head.e_version = 1;
     head.e_phoff = head.e_ehsize = sizeof head;

@@ -93,7 +93,7 @@ int main(void) {
     where[6].at = (uintptr_t)(torn = edge + PAGE - TORN);
     where[7].at = (uintptr_t)none;
     where[8].at = (uintptr_t)mapped + PAGE;
-    alarm(60);
+    alarm(300);
     for (unsigned i = 0; i < sizeof where / sizeof *where; i++)
         calls(where[i].name, where[i].at, fd, sock);
     return 0;

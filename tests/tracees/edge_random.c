@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
     must(chdir(argv[1]), argv[1]);
     state = strtoull(argv[2], NULL, 0) | 1;
     int count = atoi(argv[3]);
-    alarm(60);
+    alarm(300);
     unsigned char *page =
         mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) die("mmap");

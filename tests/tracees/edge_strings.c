@@ -114,7 +114,7 @@ static void argv_of(char *self, int count) {
 }
 
 int main(int argc, char **argv) {
-    alarm(60);
+    alarm(300);
     if (argc > 1 && !strcmp(argv[1], "w")) return printf("%d words\n", argc) < 0;
     if (argc == 3 && !strcmp(argv[1], "argv")) argv_of(argv[0], atoi(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "whole")) return whole(argv[2]), 0;

@@ -51,6 +51,6 @@ int main(int argc, char **argv) {
         return 5;
     }
     if (!strcmp(argv[1], "sigreturn")) return sigreturns();
-    alarm(60);
+    alarm(300);
     for (;;) pause();
 }

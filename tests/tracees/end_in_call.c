@@ -31,12 +31,12 @@ int main(int argc, char **argv) {
     static const long calls[] = {SYS_read, SYS_futex, SYS_nanosleep};
     int status;
     if (argc != 3) return 2;
-    alarm(60);
+    alarm(300);
     must(pipe(pipes), "pipe");
     int all = !strcmp(argv[1], "all");
     pid_t child = (pid_t)must(fork(), "fork");
     if (child == 0) {
-        alarm(60);
+        alarm(300);
         if (all) {
             thread(waits, NULL);
             thread(sleeps, NULL);

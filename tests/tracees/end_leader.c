@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     if (argc < 4 || chdir(argv[3])) return 2;
     waits = argc > 4;
     last = argv[2];
-    alarm(60);
+    alarm(300);
     block(SIGTERM);
     thread(survives, NULL);
     if (!strcmp(argv[1], "pthread")) pthread_exit(NULL);

@@ -139,7 +139,7 @@ static void anybody(void) {
 
 int main(int argc, char **argv) {
     if (argc < 2 || (argc > 2 && chdir(argv[2]))) return 2;
-    alarm(60);
+    alarm(300);
     setvbuf(stdout, NULL, _IONBF, 0); /* No child shall have words of its parent's to write. */
     if (!strcmp(argv[1], "codes")) codes();
     if (!strcmp(argv[1], "signals")) signals();

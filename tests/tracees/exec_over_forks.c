@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
     char left[16], bad[16];
     int status;
     if (argc < 2) return 2;
-    alarm(60);
+    alarm(300);
     int rounds = atoi(argv[1]), odd = argc > 2 ? atoi(argv[2]) : 0;
     while (waitpid(-1, &status, 0) != -1) odd += !WIFEXITED(status) || WEXITSTATUS(status) != 3;
     if (rounds == 0) {

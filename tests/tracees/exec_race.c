@@ -17,7 +17,7 @@ static void *races(void *unused) {
 int main(int argc, char **argv) {
     char left[16];
     if (argc != 3) return 2;
-    alarm(60);
+    alarm(300);
     int rounds = atoi(argv[1]), threads = atoi(argv[2]);
     if (rounds == 0) {
         puts("END");

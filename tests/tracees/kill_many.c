@@ -11,7 +11,7 @@
 #include "tracee.h"
 #include <sys/prctl.h>
 
-enum { LIVE = 12, SPIN = 4000, LIMIT_S = 90 };
+enum { LIVE = 12, SPIN = 4000, LIMIT_S = 300 };
 
 static struct { pid_t pid; int pidfd, moment, ours; } live[LIVE];
 static unsigned long state;

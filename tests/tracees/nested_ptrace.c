@@ -27,7 +27,7 @@ int main(int count, char **words) {
     const char *mode = count > 1 ? words[1] : "";
     pid_t child;
     int status;
-    alarm(60);
+    alarm(300);
     if (!strcmp(mode, "wrong")) {
         say(ptrace(PTRACE_CONT, getpid(), 0, 0));
         return 0;

@@ -6,7 +6,7 @@
 
 int main(int count, char **words) {
     int status, depth = count > 1 ? atoi(words[1]) : 0;
-    alarm(60);
+    alarm(300);
     for (; depth > 0; depth--) {
         pid_t child = (pid_t)must(fork(), "fork");
         if (child == 0) continue;

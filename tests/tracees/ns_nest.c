@@ -121,7 +121,7 @@ static int nameless(void) {
 
 int main(int count, char **words) {
     const char *mode = count > 1 ? words[1] : "";
-    alarm(60);
+    alarm(300);
     if (!strcmp(mode, "pid")) return nested();
     if (!strcmp(mode, "orphan")) return orphan();
     if (!strcmp(mode, "user")) return nameless();

@@ -78,7 +78,7 @@ int main(int count, char **words) {
     const char *prefix;
     int dir;
     if (count < 3) return 98;
-    alarm(60);
+    alarm(300);
     block(SIGUSR1);
     prefix = change(words[1], words[2]);
     if (count > 3) {

@@ -27,7 +27,7 @@ static void *works(void *unused) {
 int main(int count, char **words) {
     char *image = count > 1 ? words[1] : words[0];
     int status;
-    alarm(60);
+    alarm(300);
     work(count > 2 ? words[2] : "before");
     if (count > 2) return 0;
     must(prctl(PR_SET_DUMPABLE, 0), "PR_SET_DUMPABLE");

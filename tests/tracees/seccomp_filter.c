@@ -69,7 +69,7 @@ int main(int count, char **words) {
     const char *action = count > 1 ? words[1] : "";
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
-    alarm(60);
+    alarm(300);
     if (!strcmp(action, "say")) {
         say();
     } else if (!strcmp(action, "errno")) {

@@ -102,7 +102,7 @@ int main(int count, char **words) {
     pthread_t caller;
     int fd = (int)must(memfd_create("given", 0), "memfd_create");
     (void)words;
-    alarm(60);
+    alarm(300);
     pthread_barrier_init(&installed, NULL, 2);
     if (count > 1) {
         slow();

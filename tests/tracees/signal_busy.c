@@ -40,7 +40,7 @@ static void busy(int say) {
 
 int main(int argc, char **argv) {
     int rounds = argc > 1 ? atoi(argv[1]) : 1, killed = 0, ends[2], status;
-    alarm(120);
+    alarm(300);
     must(pipe(ends), "pipe");
     for (int round = 0; round < rounds; round++) {
         char byte;

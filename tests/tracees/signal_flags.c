@@ -176,7 +176,7 @@ int main(int argc, char **argv) {
     } table[] = {{"restart", restarts}, {"nodefer", nests}, {"onstack", stacks},
                  {"resethand", resets}, {"mask", orders},   {"ignore", ignores},
                  {"default", dies}};
-    alarm(60);
+    alarm(300);
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; argc > 1 && i < sizeof table / sizeof *table; i++) {
         if (strcmp(argv[1], table[i].name)) continue;

@@ -40,7 +40,7 @@ static void filter(void) { /* getppid asks; without a tracer that listens it fai
 int main(int argc, char **argv) {
     pid_t child;
     (void)argv;
-    alarm(60);
+    alarm(300);
     signal(SIGUSR1, handled);
     raise(SIGUSR1);
     pthread_join(thread(nothing, NULL), NULL);

@@ -257,7 +257,7 @@ int main(int argc, char **argv) {
     } table[] = {{"kill", by_kill},   {"tgkill", by_tgkill}, {"sigqueue", by_sigqueue},
                  {"timer", by_timer}, {"io", by_io},         {"child", by_child},
                  {"fault", by_fault}, {"reading", taken_by_reading}};
-    alarm(60);
+    alarm(300);
     for (size_t i = 0; argc > 1 && i < sizeof table / sizeof *table; i++) {
         if (strcmp(argv[1], table[i].name)) continue;
         table[i].provoke();

@@ -137,7 +137,7 @@ int main(int argc, char **argv) {
     if (argc < 3) return 98;
     while (i < CALLS && strcmp(argv[1], table[i].name)) i++;
     if (i == CALLS) return 98;
-    alarm(60);
+    alarm(300);
     must(pipe(ends), "pipe");
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
     must(sems = semget(IPC_PRIVATE, 1, 0600), "semget");

@@ -278,7 +278,7 @@ int main(int argc, char **argv) {
                  {"unstopped", not_stopping}, {"orphan", orphans},  {"twice", twice},
                  {"meanwhile", meanwhile}, {"killed", killed},   {"self", by_itself},
                  {"calls", in_calls},      {"epoll", in_epoll_wait}};
-    alarm(60);
+    alarm(300);
     setvbuf(stdout, NULL, _IOLBF, 0);
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; argc > 1 && i < sizeof table / sizeof *table; i++) {

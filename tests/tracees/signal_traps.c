@@ -43,7 +43,7 @@ static void dies_of(const char *what, int way) {
 
 int main(void) {
     struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO};
-    alarm(60);
+    alarm(300);
     sigaction(SIGTRAP, &action, NULL);
     for (int i = 0; i < 3; i++) __asm__ volatile("int3");
     tell("int3");

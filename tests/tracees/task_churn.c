@@ -29,7 +29,7 @@ static void *makes(void *unused) {
 int main(int argc, char **argv) {
     pthread_t makers[MAKERS];
     rounds = argc > 1 ? atoi(argv[1]) : 100;
-    alarm(60);
+    alarm(300);
     for (int i = 0; i < MAKERS; i++) makers[i] = thread(makes, NULL);
     for (int i = 0; i < MAKERS; i++) pthread_join(makers[i], NULL);
     printf("%d forked, %d reaped, %d started, %d joined\n", forked, reaped, started, joined);

@@ -5,7 +5,7 @@
 
 int main(int argc, char **argv) {
     int count = argc > 1 ? atoi(argv[1]) : 10, killed = 0;
-    alarm(60);
+    alarm(300);
     for (int i = 0; i < count; i++) {
         int status = 0;
         pid_t pid = (pid_t)must(i % 2 ? fork() : syscall(SYS_fork), "fork");

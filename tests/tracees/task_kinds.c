@@ -97,7 +97,7 @@ static void tell(const char *how, int flags, pid_t child) {
 int main(int argc, char **argv) {
     struct sigaction action = {.sa_handler = count, .sa_flags = SA_RESTART};
     if (argc != 2) return 2;
-    alarm(60);
+    alarm(300);
     sigaction(SIGCHLD, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
     pid_t child = (pid_t)must(make(argv[1]), argv[1]);

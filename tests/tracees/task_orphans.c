@@ -21,7 +21,7 @@ static void forks(int out) {
 
 int main(int argc, char **argv) {
     int rounds = argc > 1 ? atoi(argv[1]) : 10, adopts = argc > 2, killed = 0, odd = 0;
-    alarm(60);
+    alarm(300);
     if (adopts) must(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl");
     for (int i = 0; i < rounds; i++) {
         int ends[2];

@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
     int waits = argc > 1 && !strcmp(argv[1], "wait"), codes = 0;
     char byte = '?';
     pid_t top = getpid();
-    alarm(60);
+    alarm(300);
     block(SIGTERM);
     must(pipe(told), "pipe");
     must(pipe(hold), "pipe");

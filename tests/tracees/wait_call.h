@@ -648,7 +648,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     name = argv[1];
-    alarm(150);
+    alarm(300);
     must(sigaction(SIGUSR1, &action, NULL), "sigaction");
     for (int i = 0; i < rows; i++) {
         if (strcmp(name, table[i].name)) continue;

@@ -91,7 +91,7 @@ int main(int argc, char **argv) {
     call = argv[1];
     stops = !strcmp(argv[2], "stop");
     if (!strcmp(argv[2], "restart")) action.sa_flags = SA_RESTART;
-    alarm(60);
+    alarm(300);
     must(sigaction(SIGUSR1, &action, NULL), "sigaction");
     must(pipe(ends), "pipe");
     leader = pthread_self();

@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
     sigaddset(&term, SIGTERM);
     sigprocmask(SIG_UNBLOCK, &term, NULL);
     if (argc == 2) {
-        alarm(120); /* Outlives an exec. */
+        alarm(300); /* Outlives an exec. */
         ready();
     }
     while (!done) {

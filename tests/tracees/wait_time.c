@@ -74,7 +74,7 @@ static void *measured(void *number) {
 
 int main(void) {
     pthread_t threads[SLEEPS];
-    alarm(60);
+    alarm(300);
     ready();
     for (intptr_t i = 0; i < SLEEPS; i++) threads[i] = thread(measured, (void *)i);
     for (int i = 0; i < SLEEPS; i++) pthread_join(threads[i], NULL);
