@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 
 from tracerd.core import kernel, procfs
 from tracerd.core.actions import ABIS, Action
@@ -47,24 +48,36 @@ class Table:
         )
 
 
+WAITING = 'echo >&3; read -r _ <&4; exec "$@" 3>&- 4<&-'
+
+
+def _high(fd):
+    """Move a descriptor out of the way of those that the program is given."""
+    moved = fcntl(fd, F_DUPFD_CLOEXEC, 10)
+    os.close(fd)
+    return moved
+
+
 def held(*argv, output="/dev/null"):
-    """Fork a program that waits before its exec; return its pid, and what lets it go on."""
+    """Start a program that waits before its exec; return its pid, and what lets it go on.
+
+    Spawned, not forked: a fork in the middle of threads' work is no good under the sanitizers.
+    """
     words = [os.fspath(word) for word in argv]
-    waits, release = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(release)
-            os.read(waits, 1)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            said = os.open(output, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            for fd in (0, 1, 2):
-                os.dup2(said, fd)
-            os.closerange(3, 64)
-            os.execvp(words[0], words)
-        finally:
-            os._exit(127)
-    os.close(waits)
+    said = _high(os.open(output, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+    ready, says, waits, release = [_high(fd) for fd in (*os.pipe(), *os.pipe())]
+    ends = {0: said, 1: said, 2: said, 3: says, 4: waits}
+    pid = os.posix_spawn(
+        "/bin/sh",
+        ["sh", "-c", WAITING, "sh", *words],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in ends.items()],
+        setsigmask=(),
+    )
+    for fd in (says, waits, said):
+        os.close(fd)
+    os.read(ready, 1)
+    os.close(ready)
     return pid, lambda: os.close(release)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from tracerd.core.pidfd import PidFd
 from tracerd.core.tracee import Identity, Process
@@ -82,16 +82,22 @@ class Wish:
     covers: Callable[[Identity], bool] = everybody
 
 
+class Lag(NamedTuple):
+    """How much may have been recorded and not been told yet: calls, and bytes as recorded."""
+
+    calls: int
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class SetInterest:
     """What all live subscriptions want, from now on.  Answer: None, once it is in force.
 
-    lag: how many calls may have been recorded and not been told yet, at most; None: as many as
-    the pump has room for.
+    lag: None: as much as the pump has room for.
     """
 
     wishes: tuple[Wish, ...] = ()
-    lag: int | None = None
+    lag: Lag | None = None
 
 
 @dataclass(frozen=True, slots=True)

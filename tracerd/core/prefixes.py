@@ -25,8 +25,8 @@ def matters(pair: Pair, prefixes: tuple[bytes, ...]) -> bool:
     plan = entry.action.plan
     for position, base_at in plan.base.items():
         path = entry.captured[plan.arg_enter[position]]
-        if not isinstance(path, bytes) or not path:
-            return True
+        if not isinstance(path, bytes) or (not path and back.failed):
+            return True  # without an error, an empty path means the descriptor itself
         if not path.startswith(b"/"):
             base = entry.captured[base_at]
             if not isinstance(base, bytes) or not base.startswith(b"/"):

@@ -145,8 +145,8 @@ class Pump(Protocol):
     def put(self, item: object) -> None:
         """Queue something behind all that has been recorded."""
 
-    def limit(self, calls: int | None) -> None:
-        """Bound what is queued to so many calls; None: to what memory the pump allows itself."""
+    def limit(self, calls: int | None, size: int | None) -> None:
+        """Bound what is queued to so many calls and bytes; None: to what the pump allows itself."""
 
     def take(self) -> list[object]:
         """Return what was recorded (Call at entry, Pair) and put, in order.

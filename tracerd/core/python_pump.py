@@ -240,7 +240,7 @@ class PythonPump:
         """Queue something behind all that has been recorded."""
         self._queue.append(item)
 
-    def limit(self, calls: int | None) -> None:
+    def limit(self, calls: int | None, size: int | None) -> None:
         """Nothing to do: what is queued is taken after every round."""
 
     def take(self) -> list[object]:

@@ -43,7 +43,7 @@ class Watcher:
         """Heed other wishes; tasks that ran without syscall stops are switched over."""
         scene = self._scene
         self._wishes = command.wishes
-        scene.pump.limit(command.lag)
+        scene.pump.limit(*command.lag or (None, None))
         before, self._tables = self._tables, {}
         waiting: set[int] = set()
         for process in scene.processes.values():

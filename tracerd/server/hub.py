@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from tracerd import errors
-from tracerd.core.commands import Barrier, ExpireInterest, Recheck, SetInterest, TargetEnded
+from tracerd.core.commands import Barrier, ExpireInterest, Lag, Recheck, SetInterest, TargetEnded
 from tracerd.protocol.filters import Compiled, compile_filters
 from tracerd.server.bridge import Failed, Finish
 from tracerd.server.log import Log
@@ -43,6 +43,12 @@ three times as much, for they wait for the GIL."""
 
 PATIENCE_S: Final = 1.0
 """For tasks to stop that ran without syscall stops: one that cannot keeps nobody waiting longer."""
+
+
+LAG_CALLS: Final = 4
+"""How many times its bound in events may have happened untold to a `block` subscription, beside
+what is in its queue; and once its bound in bytes, as recorded, which events exceed by a factor of
+four or so.  Together less than what it holds in the end (OVERSHOOT)."""
 
 
 class Hub:
@@ -236,14 +242,15 @@ class Hub:
     def _interest(self) -> SetInterest:
         """Return all wishes; those of the oldest subscription stand for all that ask the same."""
         wishes: dict[object, tuple[Wish, ...]] = {}
-        lag: int | None = None
+        lag: Lag | None = None
         for one in self._subscriptions.values():
             if one.closed:
                 continue
             asked = (one.compiled, one.sight, one.string_limit, one.request.envp)
             wishes.setdefault(asked, one.wishes)
             if one.overflow == "block":
-                lag = one.max_events if lag is None else min(lag, one.max_events)
+                calls, size = LAG_CALLS * one.max_events, one.max_bytes
+                lag = Lag(min(lag.calls, calls), min(lag.size, size)) if lag else Lag(calls, size)
         return SetInterest(tuple(wish for each in wishes.values() for wish in each), lag)
 
     def _compile(self, request: messages.Subscribe) -> Compiled:

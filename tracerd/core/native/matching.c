@@ -50,9 +50,11 @@ static bool begins_any(const struct action *action, struct text head, struct tex
     return false;
 }
 
-static bool path_matters(const struct action *action, const struct buffer *entry, size_t which) {
+static bool path_matters(const struct action *action, const struct buffer *entry, size_t which,
+                         bool failed) {
     struct text head = {0}, tail;
     if (!bytes_value(entry, action->paths[which], &tail)) return true;
+    if (tail.length == 0 && failed) return true; /* else it is the descriptor itself that is meant */
     if (tail.length == 0 || tail.at[0] != '/') {
         if (action->bases[which] < 0) return true;
         if (!bytes_value(entry, action->bases[which], &head)) return true;
@@ -68,7 +70,7 @@ bool call_matters(const struct action *action, const struct buffer *entry,
     if (!action->filtered || action->noted || action->tell_enter) return true;
     if (entry->failed || back->failed) return true;
     for (size_t at = 0; at < action->path_count; at++)
-        if (path_matters(action, entry, at)) return true;
+        if (path_matters(action, entry, at, failed)) return true;
     if (action->opened >= 0 && !failed) {
         struct cursor from = value_at(back->data, back->used, (size_t)action->opened);
         if (from.at == from.end || get_u8(&from) != TAG_OPENED) return true;

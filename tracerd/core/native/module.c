@@ -274,14 +274,23 @@ static PyObject *pump_put(PyObject *object, PyObject *item) {
     return none();
 }
 
-static PyObject *pump_limit(PyObject *object, PyObject *calls) {
-    PumpObject *self = (PumpObject *)object;
-    size_t most = SIZE_MAX;
-    if (calls != Py_None) {
-        most = PyLong_AsSize_t(calls);
-        if (PyErr_Occurred()) return NULL;
+/* A bound; 0 counts as 1, else nobody could go on. */
+static bool bound(PyObject *number, size_t most, size_t *to) {
+    size_t wanted = most;
+    if (number != Py_None) {
+        wanted = PyLong_AsSize_t(number);
+        if (PyErr_Occurred()) return false;
     }
-    self->pump.queue.most_calls = most ? most : 1; /* else nobody could go on */
+    *to = wanted < 1 ? 1 : wanted > most ? most : wanted;
+    return true;
+}
+
+static PyObject *pump_limit(PyObject *object, PyObject *args) {
+    struct queue *queue = &((PumpObject *)object)->pump.queue;
+    PyObject *calls, *size = Py_None;
+    if (!PyArg_ParseTuple(args, "O|O:limit", &calls, &size)) return NULL;
+    if (!bound(calls, SIZE_MAX, &queue->most_calls)) return NULL;
+    if (!bound(size, queue->room_bytes, &queue->most_bytes)) return NULL;
     return none();
 }
 
@@ -508,7 +517,7 @@ static PyMethodDef methods[] = {
     {"wait", pump_wait_method, METH_NOARGS, NULL},
     {"read", pump_read, METH_VARARGS, NULL},
     {"put", pump_put, METH_O, NULL},
-    {"limit", pump_limit, METH_O, NULL},
+    {"limit", pump_limit, METH_VARARGS, NULL},
     {"take", pump_take, METH_VARARGS, NULL},
     {"histogram", pump_histogram, METH_NOARGS, NULL},
     {"placements", pump_placements, METH_NOARGS, NULL},

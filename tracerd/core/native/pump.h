@@ -197,7 +197,7 @@ struct queue {
     struct segment *last;  /* the tracer's */
     _Atomic(struct segment *) spare;
     _Atomic size_t bytes, calls;
-    size_t most_bytes, most_calls; /* the tracer's */
+    size_t most_bytes, most_calls, room_bytes; /* the tracer's; room_bytes: never more */
     atomic_bool waiting, full, closed;
 };
 

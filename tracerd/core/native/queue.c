@@ -31,7 +31,7 @@ static struct segment *segment_made(struct queue *queue, size_t room) {
 }
 
 int queue_init(struct queue *queue, size_t most_bytes) {
-    queue->most_bytes = most_bytes;
+    queue->most_bytes = queue->room_bytes = most_bytes;
     queue->most_calls = SIZE_MAX;
     int error = pthread_mutex_init(&queue->lock, NULL);
     if (error) return error;
