@@ -10,7 +10,7 @@ from real import EVERYTHING, Tracing, command
 
 from tracerd.core.native_pump import NativePump
 from tracerd.core.python_pump import PythonPump
-from tracerd.protocol.events import EVENT_TYPES, Exec, SignalStop
+from tracerd.protocol.events import EVENT_TYPES, Exec
 from tracerd.protocol.filters import Interest
 
 ENTERS = Interest(types=frozenset(EVENT_TYPES), enter=None, exit=None, string_limit=64, envp=True)
@@ -20,6 +20,7 @@ FILES = Interest(
     paths=frozenset({"/etc", "/tmp"}),
 )
 
+SIGRETURN = "rt_sigreturn"
 VARYING = {
     "child_start",
     "seq",
@@ -102,7 +103,7 @@ def lived(pump, interest, argv, work):
         for tid in (event.tid, getattr(event, "child", event.tid)):
             names.setdefault(str(tid), f"task {len(names)}")
     for event in tracing.events:
-        if isinstance(event, SignalStop) and event.signal == "SIGCHLD":
+        if getattr(event, "signal", "") == "SIGCHLD" or getattr(event, "syscall", "") == SIGRETURN:
             continue  # comes when it comes
         tasks[names[str(event.tid)]].append(normal(event, names))
     return code, tasks
