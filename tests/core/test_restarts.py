@@ -130,7 +130,7 @@ def test_no_work_is_ended_by_our_interrupt(quiet_tracing, program):
 
 
 @pytest.mark.ptrace_case(2, 37)
-@pytest.mark.parametrize(("program", "rounds"), [("wait_call", 100), ("wait_call32", 25)])
+@pytest.mark.parametrize(("program", "rounds"), [("wait_call", 40), ("wait_call32", 15)])
 def test_what_the_kernel_does_not_restart_is_run_again(quiet_tracing, program, rounds):
     names = [name for name in sleeps(program) if NOT_RESTARTED.match(name)]
     assert len(names) > 25

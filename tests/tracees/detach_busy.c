@@ -124,7 +124,7 @@ static int get_on(int more) { /* Wait until each thread has had so many turns mo
     int well = 1;
     for (int i = 0; i < THREADS; i++) {
         long wanted = atomic_load(&turns[i]) + more;
-        for (int k = 0; k < 10000 && atomic_load(&turns[i]) < wanted; k++) usleep(1000);
+        for (int k = 0; k < 60000 && atomic_load(&turns[i]) < wanted; k++) usleep(1000);
         if (atomic_load(&turns[i]) < wanted) atomic_store(&sick[i], 1), well = 0;
     }
     return well;

@@ -18,6 +18,7 @@
 static int ends[2], pair[2], sems;
 static sem_t *semaphore;
 static volatile pid_t *sleeper; /* the thread that is to sleep */
+static volatile int *seen;      /* it was seen asleep */
 
 static long in_read(void) { return read(ends[0], &(char){0}, 1); }
 static long in_poll(void) { return poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, -1); }
@@ -108,6 +109,7 @@ static void disturb(int number, const char *what) {
     if (!strcmp(what, "default")) signals = by_default;
     if (!strcmp(what, "cont") || !strcmp(what, "thread")) signals = cont;
     while (!*sleeper || !in_call(*sleeper, number));
+    *seen = 1;
     /* pthread_create blocks all signals for a moment, and one that is blocked is not ignored. */
     while (us != *sleeper && !in_call(us, SYS_futex));
     for (; *signals; signals++) must(kill(us, *signals), "kill");
@@ -124,7 +126,10 @@ static void disturb(int number, const char *what) {
 static void *sleeps(void *entry) {
     int i = (long)entry;
     *sleeper = gettid();
-    long got = table[i].call();
+    long got;
+    do /* again if it was over (nanosleep) before it was seen */
+        got = table[i].call();
+    while (!*seen);
     printf("%s %ld %s\n", table[i].name, got, got < 0 ? strerrorname_np(errno) : "");
     sem_post(semaphore + 1);
     *sleeper = getpid(); /* which is there to the end */
@@ -143,6 +148,7 @@ int main(int argc, char **argv) {
     must(sems = semget(IPC_PRIVATE, 1, 0600), "semget");
     semaphore = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     sleeper = (pid_t *)(semaphore + 2);
+    seen = (int *)(sleeper + 1);
     sem_init(semaphore, 1, 0);
     sem_init(semaphore + 1, 1, 0);
     signal(SIGUSR1, SIG_IGN);
