@@ -33,18 +33,10 @@ VARYING = {
     "ns_tid",
     "ino",
 }
-RANDOM = {"getrandom", "getppid", "getrusage", "wait4", "waitpid", "nanosleep", "gettimeofday"}
-RANDOM |= {
-    "ipc",
-    "semget",
-    "semop",
-    "semctl",
-    "semtimedop",
-    "times",
-    "time",
-    "sysinfo",
-    "clock_gettime",
-    "clock_gettime64",
+RANDOM = {
+    *("getrandom", "getppid", "getrusage", "wait4", "waitpid", "nanosleep", "gettimeofday"),
+    *("times", "time", "sysinfo", "clock_gettime", "clock_gettime64", "ipc", "semget", "semctl"),
+    *("semtimedop", "shmget", "shmat", "shmdt", "shmctl", "msgget", "msgctl", "msgsnd", "msgrcv"),
 }
 """Calls of which only the name is compared."""
 
