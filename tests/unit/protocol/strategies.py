@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from tracerd.errors import InvalidFilter
 from tracerd.protocol import events
+from tracerd.protocol.bounds import check_bounds
 from tracerd.protocol.filters import Catalogue
 from tracerd.protocol.messages import Filter, Match
 
@@ -305,7 +307,17 @@ some_filter = st.builds(
     min_duration_ns=st.sampled_from((0, 0, 0, 0, 50)),
     not_=maybe(some_match),
 )
-some_filters = st.lists(some_filter, max_size=3)
+
+
+def within_bounds(filters):
+    try:
+        check_bounds(filters, "filters")
+    except InvalidFilter:
+        return False
+    return True
+
+
+some_filters = st.lists(some_filter, max_size=3).filter(within_bounds)
 levels = st.sampled_from(events.LEVELS)
 
 
