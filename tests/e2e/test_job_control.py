@@ -126,6 +126,14 @@ def state(pid):
 # --- what is typed ----------------------------------------------------------------------------
 
 
+def fetch(typing, until, shell):
+    """Have the job in front, and read what `fg` says of it: Ctrl-C throws away what is unread."""
+    typing.enter(b"fg")
+    typing.expect(b"fg\r\n")
+    typing.expect(b"\r\n")
+    until(lambda: typing.in_front() != shell)
+
+
 def stop_and_go(typing, until):
     """Ctrl-Z, jobs, bg, fg, Ctrl-C."""
     shell = typing.in_front()
@@ -136,8 +144,7 @@ def stop_and_go(typing, until):
     assert b"Stopped" in typing.tell(b"jobs")
     typing.tell(b"bg")
     assert b"Running" in typing.tell(b"jobs")
-    typing.enter(b"fg")
-    until(lambda: typing.in_front() != shell)
+    fetch(typing, until, shell)
     typing.press(CTRL_C)
     typing.expect(PROMPT)
     assert b"rc=130" in typing.tell(b"echo rc=$?")
@@ -166,8 +173,7 @@ def many_jobs(typing, until):
     typing.expect(b"UP\r\n")
     typing.press(CTRL_Z)
     typing.expect(PROMPT)
-    typing.enter(b"fg")
-    until(lambda: typing.in_front() != shell)
+    fetch(typing, until, shell)
     typing.press(CTRL_C)
     typing.expect(PROMPT)
     # Stopped, continued and killed by the shell.
@@ -266,8 +272,7 @@ def test_a_job_that_is_attached_to_while_stopped(daemon, tracerctl, terminal, un
     until(lambda: state(job) == "t")
     assert tracerctl("detach", job, socket=daemon.socket).returncode == 0
     until(lambda: state(job) == "T")
-    typing.enter(b"fg")
-    until(lambda: typing.in_front() != shell)
+    fetch(typing, until, shell)
     typing.press(CTRL_C)
     typing.expect(PROMPT)
     assert b"rc=130" in typing.tell(b"echo rc=$?")
