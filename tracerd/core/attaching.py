@@ -159,8 +159,8 @@ class Attacher:
                 target.releases.clear()
         answer(None)
 
-    def release_all(self, why: str) -> None:
-        """Give up everything: the daemon ends."""
+    def release_all(self, why: str, *, patient: bool) -> None:
+        """Give up everything: the daemon ends.  patient: all but what needs us to go on."""
         self.stopping = True
         scene = self._scene
         for tid in scene.tracker.parked():
@@ -168,8 +168,11 @@ class Attacher:
             kernel.detach(tid)
         for job in list(self._jobs.values()):
             self._give_up(job, errors.ShuttingDown())
-        self._abandon()
+        if not patient:
+            self._abandon()
         for target in list(scene.targets.values()):
+            if any(process.needs_us for process in target.processes):
+                continue
             target.why = why
             self._let_go(target)
         self.progress()

@@ -136,9 +136,14 @@ class Barrier:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Detach everything, answer, and end the tracer thread."""
+    """Detach everything, answer, and end the tracer thread.
+
+    patient: stay, without telling anything, as long as there are programs that cannot go on
+    without us; else they end with us.
+    """
 
     why: str = "shutdown"
+    patient: bool = False
 
 
 Command: TypeAlias = (

@@ -390,7 +390,7 @@ class Tracer:
 
     def _begin_stop(self, command: Stop, answer: Answer) -> None:
         self._stop = answer
-        self._attacher.release_all(command.why)
+        self._attacher.release_all(command.why, patient=command.patient)
 
 
 def _undo_interrupt(tid: int) -> bool:

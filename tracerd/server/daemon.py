@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import resource
 import signal
@@ -101,6 +102,8 @@ class Daemon:
         self._listening = listening
         self._notifier = notifier
         self._orderly = True
+        self._orphaned = False
+        """Who started us is gone: nobody wants us to end but for that."""
 
     async def run(self, core: Core, watchdog_s: float | None = None) -> int:
         """Serve until the end; returns the exit code: 0 if all went in order."""
@@ -190,8 +193,9 @@ class Daemon:
         hub, tracing = house.hub, house.tracing
         log.info("ending", subscriptions=len(hub), connections=len(house.admission))
         hub.closing = True
-        with trio.move_on_after(house.limits.stop_s) as waiting:
-            await tracing.stop(lambda _: hub.retire_all("shutdown"))
+        patience_s = math.inf if self._orphaned else house.limits.stop_s
+        with trio.move_on_after(patience_s) as waiting:
+            await tracing.stop(lambda _: hub.retire_all("shutdown"), patient=self._orphaned)
         if waiting.cancelled_caught:
             log.warning("the tracer did not let all its tracees go in time")
             self._orderly = False
@@ -223,6 +227,7 @@ class Daemon:
                 if not os.read(fd, 4096):
                     break
         log.info("end of file on the descriptor given", fd=fd)
+        self._orphaned = True
         self.ending.set()
 
     async def _feed_watchdog(self, tracing: Tracing, period_s: float) -> None:

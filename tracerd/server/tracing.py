@@ -152,11 +152,16 @@ class Tracing:
         if not self.ended.is_set():
             self.tracer.submit(command, answered)
 
-    async def stop(self, then: Callable[[Any], Any] | None = None) -> None:
-        """Detach everything and end the thread; `then` runs on it once all have been let go."""
+    async def stop(
+        self, then: Callable[[Any], Any] | None = None, *, patient: bool = False
+    ) -> None:
+        """Detach everything and end the thread; `then` runs by the teller once all is let go.
+
+        patient: see Stop.
+        """
         if not self._stopping and not self.ended.is_set():
             self._stopping = True
-            self.tell(Stop(), then)
+            self.tell(Stop(patient=patient), then)
         await self.ended.wait()
 
 
