@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = Log(__name__)
 
-LINGER_S: Final = 0.001
+LINGER_S: Final = 0.0007
 """After a batch the hub sleeps so long before it looks for the next: what comes meanwhile goes
 over in one piece.  Waking the trio loop for each round of the tracer would cost the tracees
 three times as much, for they wait for the GIL."""

@@ -11,7 +11,7 @@
 
 enum { SEGMENT = 256 * 1024 };
 
-static const long GATHER_NS = 300 * 1000;
+static const long GATHER_NS = 100 * 1000;
 /* How long the teller lets records gather after the first, and looks again after the last,
  * before it sleeps for good: so that the tracer has hardly ever to wake it. */
 
