@@ -148,8 +148,9 @@ from build import command
 from tracerd.core.native_pump import NativePump
 words = command("native_faces", 1)
 resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
+pump = NativePump(placement=True)
 os.setresuid(65534, 65534, 65534)
-run = following.Following(NativePump(placement=True), following.Table({"getppid"}))
+run = following.Following(pump, following.Table({"getppid"}))
 run.run(*words)
 assert run.pump.placements()["entered"] == 0, run.pump.placements()
 assert os.sched_getscheduler(0) == os.SCHED_OTHER

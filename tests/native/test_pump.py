@@ -406,7 +406,7 @@ def test_a_manual_task_with_a_filter(follow):
         if classify(stop.status).kind in (Kind.SYSCALL, Kind.SECCOMP):
             kinds.append(classify(stop.status).kind)
             run.pump.handle(stop.tid)
-            if len(kinds) == 200:
+            if kinds.count(Kind.SECCOMP) == 50:
                 run.pump.set_manual(stop.tid, False)
             return True
         return False
@@ -421,7 +421,7 @@ def test_a_manual_task_with_a_filter(follow):
     while run.live:
         run.round()
     run.finish()
-    assert Kind.SECCOMP in kinds
+    assert kinds.count(Kind.SECCOMP) == 50
     assert len(run.pairs("getppid")) == 101
 
 
@@ -629,7 +629,7 @@ PREFIXED = [
     ("nonexistent", (b"{cwd}/nonexistent",), True),
     ("nonexistent", (b"{cwd}/nonexistent/",), False),
     ("../x", (b"/etc/",), True),
-    ("", (b"/etc/",), False),
+    ("", (b"/etc/",), True),  # names nothing
     ("link", (b"/usr/",), False),
     ("link", (b"/etc/",), True),  # leads there
 ]

@@ -40,6 +40,9 @@ RANDOM = {
 }
 """Calls of which only the name is compared."""
 
+ABOUT_TASKS = {"fork", "vfork", "clone", "clone3", "getpid", "gettid", "set_tid_address", "kill"}
+ABOUT_TASKS |= {"tgkill", "tkill", "getpgid", "getpgrp", "getsid", "setpgid", "prlimit64"}
+
 PROGRAMS = {
     "strings": lambda work: command("edge_strings", "whole", work),
     "long": lambda _: command("edge_strings", "long"),
@@ -72,7 +75,9 @@ def normal(event, names):
     text = msgspec.json.encode(fields, order="deterministic").decode()
     # O_TMPFILE, sockets and pipes, ports
     text = re.sub(r'(/#|:\[|"port":)\d+', r"\1any", text)
-    return re.sub(r"\d+", lambda found: names.get(found[0], found[0]), text)
+    if "child" in fields or "sender_pid" in fields or fields.get("syscall") in ABOUT_TASKS:
+        text = re.sub(r"\d+", lambda found: names.get(found[0], found[0]), text)
+    return text
 
 
 def lived(pump, interest, argv, work):

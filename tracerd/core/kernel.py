@@ -146,6 +146,10 @@ def arch(tid: int) -> int:
     return int.from_bytes(_info[4:8], "little")
 
 
+AT_EXEC = (5, 5 | 4 << 8)
+"""si_signo and si_code of PTRACE_GETSIGINFO at a PTRACE_EVENT_EXEC stop."""
+
+
 class SignalInfo(NamedTuple):
     """The common part of siginfo_t, and the two layouts of what follows it."""
 

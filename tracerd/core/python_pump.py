@@ -180,6 +180,10 @@ class PythonPump:
                 self._entered(tid, task, action, info, when_ns)
             else:
                 task.entry = None
+        else:
+            # Killed; or it was a leader, and the thread that took its place by execve is at a stop
+            # of its own by now, which has yet to be waited for.
+            return None
         self.resume(tid)
         return noted
 

@@ -206,6 +206,8 @@ class Tracer:
             self._on_doorbell(status)
             return
         task = self._scene.tracker.tasks.get(tid)
+        if task is not None and self._is_past(task, status):
+            return
         if task is not None:
             if status.kind in CALL_STOPS and self._on_manual_call(task):
                 return
@@ -227,6 +229,19 @@ class Tracer:
         self._carry_out(tid, status, decision, record.when_ns + self._scene.offset)
         if task is None and not status.ended:
             self._parked[tid] = record.when_ns
+
+    def _is_past(self, task: Task, status: WaitStatus) -> bool:
+        """Whether a leader has been replaced since it stopped, by a thread that called execve.
+
+        That one is at its PTRACE_EVENT_EXEC stop under the same tid; its status is yet to come.
+        """
+        if task.tid != task.tgid or status.kind is Kind.EXEC or status.ended:
+            return False
+        process = self._scene.processes.get(task.tgid)
+        if process is None or len(process.threads) < 2:
+            return False
+        info = kernel.signal_info(task.tid)
+        return info is not None and (info.signo, info.code) == kernel.AT_EXEC
 
     def _undo_wakening(self, task: Task, status: WaitStatus) -> None:
         """Spare the program the EINTR of a stop that it would not have made untraced."""

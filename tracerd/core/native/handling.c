@@ -236,7 +236,10 @@ void task_handle(struct pump *pump, struct task *task, int64_t when) {
             break;
         }
     }
-    task_resume(pump, task, 0);
+    /* Else it was killed; or it was a leader, and the thread that took its place by execve is at a
+     * stop of its own by now, which has yet to be waited for. */
+    if (info.op == OP_ENTRY || info.op == OP_EXIT || info.op == OP_SECCOMP)
+        task_resume(pump, task, 0);
     uint64_t stops = atomic_load_explicit(&pump->stops, memory_order_relaxed);
     atomic_store_explicit(&pump->stops, stops + 1, memory_order_relaxed);
 }
