@@ -66,7 +66,6 @@ def serve(settings: Settings, listening: Sequence[Listening]) -> int:
 
     def make_tracer(*, publish: Publish, gate: Gate) -> Tracer:
         pump = choose(placement=settings.placement != "none")
-        log.info("pump", name=pump.name)
         return Tracer(publish=publish, gate=gate, pump=pump)
 
     try:
@@ -162,6 +161,7 @@ class Daemon:
                 version=__version__,
                 run=house.run,
                 pid=os.getpid(),
+                pump=house.tracing.tracer.statistics.pump,
                 socket=" ".join(each.path for each in self._listening),
             )
             self._notifier.send(READY=1)
