@@ -114,12 +114,16 @@ def test_an_attach_inside_a_call_gives_its_event_but_not_its_return(tracing, unh
     tracing.interest(WITH_ENTRIES)
     caught = []
     with Program("wait_stops", how) as program:
+
+        def own(seen):
+            return [e for e in tracing.events[seen:] if e.tid == program.pid]
+
         for _ in range(1000):
             seen = len(tracing.events)
             owner = tracing.attach(program.pid)
-            tracing.wait_for(lambda seen=seen: len(tracing.events) > seen + 5)
+            tracing.wait_for(lambda seen=seen: len(own(seen)) > 5)
             tracing.release(owner)
-            mine = [e for e in tracing.events[seen:] if e.tid == program.pid]
+            mine = own(seen)
             first = next(e for e in mine if not isinstance(e, Attached))
             if isinstance(first, told):
                 caught.append(mine)

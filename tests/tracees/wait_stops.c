@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
             pthread_join(thread(ends, NULL), NULL);
         } else if (!strcmp(argv[1], "exec")) {
             block(SIGTERM);
+            if (done) break;
             execv("/proc/self/exe", again);
             die("execv");
         } else {
