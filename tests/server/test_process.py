@@ -250,6 +250,21 @@ def test_json_logs(start, connect):
     assert [json.loads(line)["msg"] for line in log.splitlines()] == ["ready", "signal", "ending"]
 
 
+@pytest.mark.parametrize("pump", ["bogus", "Native"])
+def test_a_pump_that_there_is_none_of(tmp_path, pump):
+    done = subprocess.run(
+        [sys.executable, "-m", "tracerd", "--socket", str(tmp_path / "socket")],
+        env={**os.environ, "TRACERD_PUMP": pump},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "no pump to trace with" in line
+    assert "TRACERD_PUMP" in line
+    assert pump in line
+    assert not os.path.exists(tmp_path / "socket")
+
+
 @pytest.fixture
 def manager(tmp_path):
     """A service manager's notify socket."""

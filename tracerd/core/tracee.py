@@ -12,9 +12,9 @@ from tracerd.core.pump import Call, Mode
 Four: TypeAlias = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Identity:
-    """Who a process was when something happened in it.
+    """Who a process was when something happened in it.  Not changed once it has been told.
 
     start: clock ticks since boot.  uids, gids: real, effective, saved, file system.
     dumpable: whether the kernel would let its own user trace it.  lineage: its own pid and those of
@@ -41,27 +41,15 @@ _PARTS = tuple(part.name for part in fields(Identity))
 
 
 @dataclass(slots=True, eq=False)
-class Process:
+class Process(Identity):
     """A thread group under trace, as it is now.  For the tracer thread only.
 
-    Its first fields are those of Identity; none of their values is ever changed in place.
+    None of the values that make its identity is ever changed in place.
     owners: the attaches that keep it under trace; empty: it is leaving.  actions: what is wanted of
     it, mode: at which calls its tasks stop.  blind: what was said of it in `blind` events.
     calls: names of those that a seccomp filter of ours makes it stop at; None: it has none.
     """
 
-    pid: int
-    start: int = 0
-    ppid: int = 0
-    uids: Four = (0, 0, 0, 0)
-    gids: Four = (0, 0, 0, 0)
-    dumpable: bool = True
-    exe: str = ""
-    comm: str = ""
-    root: str = "/"
-    lineage: frozenset[int] = frozenset()
-    inner: Mapping[int, int] = field(default_factory=dict)
-    hidden: bool = False
     owners: set[int] = field(default_factory=set)
     threads: set[int] = field(default_factory=set)
     actions: Actions = NOBODY
@@ -79,15 +67,16 @@ class Process:
     left_inside: dict[int, Call] = field(default_factory=dict)
     """Calls in which threads were detached, by tid, while others have yet to be."""
     attached_ns: int = 0
-    identity: Identity = Identity(0)
+    identity: Identity = field(default_factory=lambda: Identity(0))
     """As it was when it was last looked at (`identify`)."""
 
     def identify(self) -> bool:
         """Bring `identity` up to date; returns whether it had changed."""
-        now = Identity(*[getattr(self, name) for name in _PARTS])
-        changed = now != self.identity
-        self.identity = now
-        return changed
+        now = [getattr(self, name) for name in _PARTS]
+        if now == [getattr(self.identity, name) for name in _PARTS]:
+            return False
+        self.identity = Identity(*now)
+        return True
 
     @property
     def needs_us(self) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import trio
 
     from tracerd.core.pidfd import PidFd
-    from tracerd.core.tracee import Identity, Process
+    from tracerd.core.tracee import Identity
 
 _UCRED: Final = struct.Struct("iII")
 _SO_PEERGROUPS: Final = 59
@@ -54,7 +54,7 @@ class Peer:
         """Whether everything is allowed."""
         return self.uid == 0
 
-    def may_see(self, process: Identity | Process) -> bool:
+    def may_see(self, process: Identity) -> bool:
         """Whether the events of a traced process are for this peer's eyes.
 
         Judged for each event as the process is then: after a set-user-ID exec, no longer.

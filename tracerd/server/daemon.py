@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -39,7 +40,6 @@ from tracerd.server.tracing import Core, Tracing
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from tracerd.core.commands import Gate, Publish
     from tracerd.server.listener import Listening
     from tracerd.server.settings import Settings
 
@@ -54,6 +54,11 @@ _STATUS_S: Final = 5.0
 
 def serve(settings: Settings, listening: Sequence[Listening]) -> int:
     """Serve until the end; returns the exit code.  The signals that end it come in blocked."""
+    try:
+        pump = choose(placement=settings.placement != "none")
+    except (ImportError, ValueError) as error:
+        log.error("no pump to trace with", reason=str(error))  # noqa: TRY400  the text says it all
+        return 1
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     _raise_descriptor_limit()
     notifier = systemd.notifier(os.environ)
@@ -63,15 +68,10 @@ def serve(settings: Settings, listening: Sequence[Listening]) -> int:
     # ten milliseconds each time, while tracees wait.  Nor need it now: imports leave no rubbish
     # that would be worth the walk.
     gc.freeze()
-
-    def make_tracer(*, publish: Publish, gate: Gate) -> Tracer:
-        pump = choose(placement=settings.placement != "none")
-        return Tracer(publish=publish, gate=gate, pump=pump)
-
     try:
         return trio.run(
             daemon.run,
-            Core(make_tracer, CATALOGUE, LISTED),
+            Core(partial(Tracer, pump=pump), CATALOGUE, LISTED),
             watchdog_s,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
