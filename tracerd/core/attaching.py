@@ -223,7 +223,7 @@ class Attacher:
             status = procfs.status(tid)
             if status is None:
                 vanished.add(tid)
-                if tid in self._vanished:
+                if tid in self._vanished and not self._took_the_lead(task):
                     self._drop(task)
             elif tid != task.tgid:
                 continue
@@ -235,6 +235,19 @@ class Attacher:
             elif status.tracer != scene.tracer_tid:
                 self._drop(task)
         self._vanished = vanished
+
+    def _took_the_lead(self, task: Task) -> bool:
+        """Whether a thread that is not there any more may be its leader now, by execve.
+
+        Its PTRACE_EVENT_EXEC is on the way then, for as long as loading the image takes.
+        """
+        status = procfs.status(task.tgid)
+        return (
+            task.tid != task.tgid
+            and status is not None
+            and status.state not in untraceable.DEAD
+            and status.tracer == self._scene.tracer_tid
+        )
 
     def _is_anothers(self, tid: int) -> bool:
         """Whether a leader's tid is by now that of a living task which is not ours."""
