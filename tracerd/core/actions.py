@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tracerd.core.calls import NOT_RESTARTED
-from tracerd.core.state_calls import STATE_CALLS
+from tracerd.core.state_calls import EXECS, STATE_CALLS
 from tracerd.core.syscalls import TABLES, lookup
 from tracerd.core.syscalls.model import Capture, How, Syscall
 from tracerd.core.syscalls.plan import Plan, plan_for
@@ -56,10 +56,6 @@ class Actions:
             self.interest = self.interest.union(each)
         self.calls = _any_calls(self.interest)
         self._found: dict[int, dict[int, Action | None]] = {}
-
-    def wants(self, kind: str) -> bool:
-        """Whether anyone subscribed to this type of event."""
-        return kind in self.interest.types
 
     def find(self, arch: int, nr: int) -> Action | None:
         """Return the action for a call, or None to let it pass.  arch: AUDIT_ARCH_*."""
@@ -127,6 +123,16 @@ def _any_calls(interest: Interest) -> bool:
         or interest.exit != frozenset()
         or "blind" in interest.types  # what makes blind are calls
     )
+
+
+def tells_return(action: Action, wanted: frozenset[str] | None) -> bool:
+    """Whether the return of a call, or that it never will, is to be told.
+
+    wanted: names of the calls of which that is wanted now; None: all.  It decides for execs, which
+    may have been entered while nothing was to be told of the process.
+    """
+    name = action.syscall.name
+    return action.tell_exit or (name in EXECS and (wanted is None or name in wanted))
 
 
 def captured_names(interests: Iterable[Interest]) -> frozenset[str] | None:

@@ -405,7 +405,7 @@ class Attacher:
         if task is None:
             return
         scene.pump.set_manual(tid, True)
-        if task.state is State.HELD and kernel.syscall_info(tid)[0] == kernel.ENTRY:
+        if task.state is State.HELD and kernel.syscall_info(tid)[0] in kernel.ENTRIES:
             # Left here, the call would end with EINTR: see Tracer._on_manual_call.
             scene.tracker.unhold(tid)
             scene.pump.resume(tid)

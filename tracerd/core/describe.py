@@ -2,7 +2,7 @@
 
 Calls are described by the teller, long after the task was resumed: from what the pump captured and
 who the process was then, never from the kernel.  All else is described by the tracer thread, some
-of it while the task is stopped; its `seq` is 0 until the teller gives it one.
+of it while the task is stopped.  `seq` is 0 until the teller gives the event one.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def head(process: Identity, tid: int, time_ns: int, comm: str) -> Details:
 
 
 def entered(
-    process: Identity, comm: str, entry: Call, time_ns: int, *, seq: int, resumes: str | None
+    process: Identity, comm: str, entry: Call, time_ns: int, resumes: str | None
 ) -> events.SyscallEnter:
     """Describe a syscall-enter-stop.  resumes: see events.SyscallEnter."""
     entry, _ = files.part_told(entry, None)
     syscall = entry.action.syscall
     return events.SyscallEnter(
-        **{**head(process, entry.tid, time_ns, comm), "seq": seq},
+        **head(process, entry.tid, time_ns, comm),
         syscall=syscall.name,
         nr=entry.nr,
         abi=syscall.abi,
@@ -73,9 +73,8 @@ def returned(
     entry: Call,
     back: Call | None,
     time_ns: int,
-    *,
-    seq: int = 0,
     resumes: str | None = None,
+    *,
     implied: Sequence[events.FileAccess] = (),
 ) -> events.SyscallExit:
     """Describe a call that came back, or (back is None) never will.
@@ -98,7 +97,7 @@ def returned(
     if entry.action.noted and syscall.name in EXECS and back is not None and not back.failed:
         found += implied
     return events.SyscallExit(
-        seq=seq,
+        seq=0,
         time_ns=time_ns,
         pid=process.pid,
         tid=entry.tid,

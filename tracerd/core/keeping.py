@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from tracerd.core import describe, files, identity, kernel, procfs
-from tracerd.core.actions import ABIS
+from tracerd.core.actions import ABIS, tells_return
 from tracerd.core.calls import CLONE_UNTRACED, PR_SET_DUMPABLE, PR_SET_NAME, clone_flags
 from tracerd.core.commands import TargetEnded
 from tracerd.core.decode.signals import signal_name
@@ -19,7 +19,7 @@ from tracerd.core.interpreters import Interpreters
 from tracerd.core.items import Gone, GoneProcess, Implied, Resumable, Unfinished
 from tracerd.core.pump import Call, Pair
 from tracerd.core.scene import Scene, Target
-from tracerd.core.state_calls import CREDENTIAL_CALLS, EXECS, ROOT_CALLS
+from tracerd.core.state_calls import CREDENTIAL_CALLS, ROOT_CALLS
 from tracerd.core.syscalls import TABLES, lookup
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import (
@@ -135,7 +135,7 @@ class Keeper:
         if what in process.blind or not process.wants("blind"):
             return
         process.blind.add(what)
-        scene.identify(process)
+        self._watcher.identify(process)
         head = scene.head(process, back.tid, back.when_ns + scene.offset)
         scene.emit(process, events.Blind(**head, what=what, detail=detail))
 
@@ -213,11 +213,8 @@ class Keeper:
 
     def _tell_unfinished(self, process: Process, entry: Call, time_ns: int) -> None:
         scene = self._scene
-        wanted = entry.action.tell_exit
-        if not wanted and entry.action.syscall.name in EXECS:
-            names = process.actions.interest.exit
-            wanted = names is None or entry.action.syscall.name in names
-        if wanted and process.wants("syscall_exit"):
+        wanted = process.actions.interest.exit
+        if tells_return(entry.action, wanted) and process.wants("syscall_exit"):
             comm = scene.comms.get(entry.tid, "")
             scene.pump.put(Unfinished(entry, time_ns, comm, process.identity))
 

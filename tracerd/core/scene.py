@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tracerd.core import describe, kernel
 from tracerd.core.commands import Answer, Gate, Statistics
-from tracerd.core.items import Joined, Known, Reply, Told
+from tracerd.core.items import Joined, Reply, Told
 from tracerd.core.pump import Pump, choose
 from tracerd.core.tracee import Details, Process
 from tracerd.core.tracker import Resume, Task, Tracker
@@ -75,11 +75,6 @@ class Scene:
         """Return the fields every event carries."""
         comm = self.comms.get(tid, process.comm)
         return describe.head(process.identity, tid, time_ns, comm)
-
-    def identify(self, process: Process) -> None:
-        """Tell the teller who a process is now."""
-        if process.identify():
-            self.pump.put(Known(process.identity, process.actions.interest.exit))
 
     def join(self, process: Process, tid: int, comm: str) -> None:
         """Let a task belong to a process, or take note of its new name."""

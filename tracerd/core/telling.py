@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from tracerd.core import describe, kernel
+from tracerd.core.actions import tells_return
 from tracerd.core.commands import Gate, Item, Publish, Published, Statistics, TargetEnded
 from tracerd.core.items import (
     HEAD,
@@ -33,7 +34,6 @@ from tracerd.core.items import (
     Unfinished,
 )
 from tracerd.core.pump import Call, Pair, Pump
-from tracerd.core.state_calls import EXECS
 from tracerd.core.tracee import Identity
 from tracerd.protocol.events import Event, FileAccess
 
@@ -148,11 +148,9 @@ class Teller:
                 self._call_tracer()
 
     def _emit(self, event: Event, process: Identity) -> None:
-        self._items.append(Published(event, process))
-
-    def _number(self) -> int:
         self._seq += 1
-        return self._seq
+        msgspec.structs.force_setattr(event, "seq", self._seq)
+        self._items.append(Published(event, process))
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -163,9 +161,7 @@ class Teller:
         identity = found[0].identity
         time_ns = entry.when_ns + self._offset
         resumes = self._resumes(entry)
-        event = describe.entered(
-            identity, found[1], entry, time_ns, seq=self._number(), resumes=resumes
-        )
+        event = describe.entered(identity, found[1], entry, time_ns, resumes)
         self._emit(event, identity)
 
     def _pair(self, pair: Pair) -> None:
@@ -183,7 +179,6 @@ class Teller:
                 entry,
                 back,
                 back.when_ns + self._offset,
-                seq=self._number(),
                 resumes=resumes,
                 implied=self._implied.pop(tid, ()) if self._implied else (),
             )
@@ -192,20 +187,12 @@ class Teller:
             self._resumable[tid] = entry.action.syscall.name
 
     def _tells(self, process: _Process, entry: Call) -> bool:
-        if process.identity.hidden:
-            return False
-        action = entry.action
-        if action.tell_exit or not action.noted or action.syscall.name not in EXECS:
-            return action.tell_exit
-        # It may have been entered while nothing was to be told of the process.
-        return process.execs is None or action.syscall.name in process.execs
+        return not process.identity.hidden and tells_return(entry.action, process.execs)
 
     def _unfinished(self, item: Unfinished) -> None:
         entry, time_ns, comm, identity = item
         resumes = self._resumes(entry)
-        event = describe.returned(
-            identity, comm, entry, None, time_ns, seq=self._number(), resumes=resumes
-        )
+        event = describe.returned(identity, comm, entry, None, time_ns, resumes)
         self._emit(event, identity)
 
     def _resumes(self, entry: Call) -> str | None:
@@ -217,7 +204,6 @@ class Teller:
     # --- what the tracer says -----------------------------------------------------------------
 
     def _told(self, item: Told) -> None:
-        msgspec.structs.force_setattr(item.event, "seq", self._number())
         self._emit(*item)
 
     def _known(self, item: Known) -> None:

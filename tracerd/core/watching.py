@@ -47,7 +47,10 @@ class Watcher:
         before, self._tables = self._tables, {}
         waiting: set[int] = set()
         for process in scene.processes.values():
+            told = process.actions.interest.exit
             waiting |= self._judge(process, before)
+            if process.actions.interest.exit != told:
+                self._tell(process)
         if waiting:
             self._switching.append((waiting, answer))
         else:
@@ -92,11 +95,8 @@ class Watcher:
         mode = self._mode(process, actions)
         if actions is process.actions and mode is process.mode:
             return set()
-        told_execs = process.actions.interest.exit
         stops_more = mode is Mode.CALLS and process.mode is not Mode.CALLS
         process.actions, process.mode = actions, mode
-        if actions.interest.exit != told_execs:
-            self._tell(process)
         waiting: set[int] = set()
         for tid in process.threads:
             task = scene.tracker.tasks.get(tid)

@@ -2,7 +2,7 @@
  *
  * One thread, the tracer, owns everything here but the queue, whose other end the teller takes
  * from.  Only module.c and shape.c know Python; all else runs without the GIL.  The semantics are
- * those of PythonPump in tracerd/core/pump.py. */
+ * those of tracerd/core/python_pump.py. */
 #ifndef TRACERD_PUMP_H
 #define TRACERD_PUMP_H
 
