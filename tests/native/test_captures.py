@@ -128,6 +128,8 @@ def captures(draw):
         b = draw(st.sampled_from([-1, b]))
     a = draw(st.integers(-1 if how is How.BASE else 0, 5))
     c = draw(st.sampled_from([-1, 4, 28, 56])) if how is How.MSGHDR else element
+    if how in (How.FD, How.RET_FD):
+        c = draw(st.sampled_from([-1, 1]))
     limit = draw(st.one_of(st.integers(0, 300), st.sampled_from([0, 255, 256, 257, 4096, 131_072])))
     return Capture(how, a, b, c, limit)
 

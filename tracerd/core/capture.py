@@ -6,11 +6,11 @@ One function per model.How.  Unreadable memory is a value (Fault), never an erro
 from __future__ import annotations
 
 import os
-import stat
 import struct
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from tracerd.core.descriptors import DELETED, examined, opened
 from tracerd.core.memory import Memory
 from tracerd.core.syscalls.model import (
     Capture,
@@ -19,7 +19,6 @@ from tracerd.core.syscalls.model import (
     Fault,
     How,
     Message,
-    OpenedFile,
     Part,
     Strings,
 )
@@ -35,7 +34,8 @@ MAX_SIZE = (1 << 63) - 1
 """The kernel refuses more in a call; a sum of what was passed can be any number."""
 MAX_CONTROL = 256
 """Bytes of control messages read: room for sixty descriptors."""
-DELETED = b" (deleted)"
+DETAILS = 1
+"""Capture.c of How.FD and How.RET_FD: all that can be known is wanted."""
 POINTERS_READ = 64
 """Pointers of a vector of strings that are fetched at a time."""
 
@@ -258,12 +258,13 @@ class Capturer:
     def _fd(
         self, capture: Capture, tid: int, _space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
-        return descriptor(tid, as_int(args[capture.a]))
+        fd = as_int(args[capture.a])
+        return opened(tid, fd, details=True) if capture.c == DETAILS else descriptor(tid, fd)
 
     def _ret_fd(
-        self, _capture: Capture, tid: int, _space: int, _args: tuple[int, ...], ret: int
+        self, capture: Capture, tid: int, _space: int, _args: tuple[int, ...], ret: int
     ) -> Captured:
-        return opened(tid, ret)
+        return opened(tid, ret, details=capture.c == DETAILS)
 
     def _base(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
@@ -310,7 +311,7 @@ def _checked(link: str) -> Captured:
     except OSError:
         return None
     if target.endswith(DELETED):
-        return _examined(link, target)
+        return examined(link, target)
     return target
 
 
@@ -319,27 +320,3 @@ def descriptor(tid: int, fd: int) -> Captured:
     if fd < 0:
         return None
     return _checked(f"/proc/{tid}/fd/{fd}")
-
-
-def opened(tid: int, fd: int) -> OpenedFile | None:
-    """Return what a descriptor refers to, with device and inode."""
-    if fd < 0:
-        return None
-    link = f"/proc/{tid}/fd/{fd}"
-    try:
-        target = os.readlink(link.encode())
-    except OSError:
-        return None
-    return _examined(link, target)
-
-
-def _examined(link: str, target: bytes) -> OpenedFile:
-    try:
-        found = os.stat(link)
-    except OSError:
-        return OpenedFile(target, 0, 0)
-    # A directory keeps one link of its own; rmdir takes it to zero as unlink does a file's.
-    deleted = found.st_nlink == 0 and target.endswith(DELETED)
-    if deleted and not stat.S_ISLNK(found.st_mode):
-        target = target[: -len(DELETED)]
-    return OpenedFile(target, found.st_dev, found.st_ino, deleted)

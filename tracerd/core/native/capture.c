@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum {
@@ -19,6 +20,7 @@ enum {
     MAX_NAME = 128,
     POINTERS_READ = 64,
     FIRST_READ = 256,
+    DETAILS = 1, /* c of HOW_FD and HOW_RET_FD: all that can be known is wanted */
 };
 
 static const char DELETED[] = " (deleted)";
@@ -319,9 +321,42 @@ static void msghdr(const struct scene *scene, const struct capture *capture) {
 
 /* --- descriptors and files ---------------------------------------------------------------------- */
 
-static void put_examined(struct buffer *to, const char *link, const char *target, size_t length) {
+/* What OpenedFile.more has, of a socket or a pidfd; return how many bytes. */
+static size_t more_of(const char *link, const char *target, size_t length, mode_t mode, char *to,
+                      size_t room) {
+    static const char PIDFD[] = "anon_inode:[pidfd]", SOCKET[] = "socket:", HEAD[] = "\nPid:";
+    ssize_t got = 0;
+    if (S_ISSOCK(mode) && length >= sizeof SOCKET - 1 && !memcmp(target, SOCKET, sizeof SOCKET - 1)) {
+        got = getxattr(link, "system.sockprotoname", to, room);
+        while (got > 0 && to[got - 1] == 0) got--;
+    } else if (length == sizeof PIDFD - 1 && !memcmp(target, PIDFD, length)) {
+        char name[64], text[512] = {0};
+        const char *fd = strrchr(link, '/');
+        snprintf(name, sizeof name, "%.*sinfo%s", (int)(fd - link), link, fd);
+        int file = open(name, O_RDONLY | O_CLOEXEC);
+        if (file < 0) return 0;
+        got = read(file, text, sizeof text - 1);
+        close(file);
+        const char *pid = got > 0 ? strstr(text, HEAD) : NULL;
+        if (!pid) return 0;
+        pid += sizeof HEAD - 1;
+        pid += strspn(pid, " \t");
+        got = (ssize_t)strcspn(pid, "\n");
+        if ((size_t)got > room) got = (ssize_t)room;
+        memcpy(to, pid, (size_t)got);
+    }
+    return got > 0 ? (size_t)got : 0;
+}
+
+static void put_examined(struct buffer *to, const char *link, const char *target, size_t length,
+                         bool details) {
     struct stat found;
+    char more[64];
+    size_t more_length = 0;
     bool deleted = false, known = stat(link, &found) == 0;
+    if (!known) memset(&found, 0, sizeof found);
+    else if (details)
+        more_length = more_of(link, target, length, found.st_mode, more, sizeof more);
     if (known && found.st_nlink == 0 && length >= DELETED_LENGTH &&
         !memcmp(target + length - DELETED_LENGTH, DELETED, DELETED_LENGTH)) {
         /* A directory keeps one link of its own; rmdir takes it to zero as unlink a file's. */
@@ -329,13 +364,22 @@ static void put_examined(struct buffer *to, const char *link, const char *target
         if (!S_ISLNK(found.st_mode)) length -= DELETED_LENGTH;
     }
     put_tag(to, TAG_OPENED);
-    put_u64(to, known ? (uint64_t)found.st_dev : 0);
-    put_u64(to, known ? (uint64_t)found.st_ino : 0);
+    put_u64(to, (uint64_t)found.st_dev);
+    put_u64(to, (uint64_t)found.st_ino);
     put_u8(to, deleted);
+    put_u32(to, (uint32_t)found.st_mode);
+    put_u64(to, (uint64_t)found.st_rdev);
     put_bytes(to, target, length);
+    put_bytes(to, more, more_length);
 }
 
-static void put_link(struct buffer *to, const char *link, bool always_examined) {
+enum depth { /* how much is wanted of what a link leads to */
+    LINK,     /* its text, if that says all */
+    EXAMINED, /* an OpenedFile */
+    DETAILED, /* with `more` */
+};
+
+static void put_link(struct buffer *to, const char *link, enum depth depth) {
     char target[MAX_PATH];
     ssize_t length = readlink(link, target, sizeof target);
     if (length < 0) {
@@ -344,22 +388,22 @@ static void put_link(struct buffer *to, const char *link, bool always_examined) 
     }
     bool odd = length >= DELETED_LENGTH &&
                !memcmp(target + length - DELETED_LENGTH, DELETED, DELETED_LENGTH);
-    if (always_examined || odd) {
-        put_examined(to, link, target, (size_t)length);
+    if (depth != LINK || odd) {
+        put_examined(to, link, target, (size_t)length, depth == DETAILED);
     } else {
         put_tag(to, TAG_BYTES);
         put_bytes(to, target, (size_t)length);
     }
 }
 
-static void put_descriptor(const struct scene *scene, int64_t fd, bool always_examined) {
+static void put_descriptor(const struct scene *scene, int64_t fd, enum depth depth) {
     char link[64];
     if (fd < 0) {
         put_tag(scene->to, TAG_NONE);
         return;
     }
     snprintf(link, sizeof link, "/proc/%d/fd/%lld", scene->task->tid, (long long)fd);
-    put_link(scene->to, link, always_examined);
+    put_link(scene->to, link, depth);
 }
 
 static int32_t dirfd_of(const struct scene *scene, const struct capture *capture) {
@@ -380,9 +424,9 @@ static void base(const struct scene *scene, const struct capture *capture) {
     if (dirfd == AT_FDCWD) {
         char link[64];
         snprintf(link, sizeof link, "/proc/%d/cwd", scene->task->tid);
-        put_link(scene->to, link, false);
+        put_link(scene->to, link, LINK);
     } else {
-        put_descriptor(scene, dirfd, false);
+        put_descriptor(scene, dirfd, LINK);
     }
 }
 
@@ -513,10 +557,11 @@ static void carry_out(const struct scene *scene, const struct capture *capture) 
         msghdr(scene, capture);
         break;
     case HOW_FD:
-        put_descriptor(scene, (int32_t)(uint32_t)word(scene, capture->a), false);
+        put_descriptor(scene, (int32_t)(uint32_t)word(scene, capture->a),
+                       capture->c == DETAILS ? DETAILED : LINK);
         break;
     case HOW_RET_FD:
-        put_descriptor(scene, scene->ret, true);
+        put_descriptor(scene, scene->ret, capture->c == DETAILS ? DETAILED : EXAMINED);
         break;
     case HOW_BASE:
         base(scene, capture);

@@ -80,7 +80,8 @@ void skip_value(struct cursor *from) {
         get_bytes(from, &length);
         break;
     case TAG_OPENED:
-        skip_fixed(from, 17);
+        skip_fixed(from, 8 + 8 + 1 + 4 + 8);
+        get_bytes(from, &length);
         get_bytes(from, &length);
         break;
     case TAG_STRINGS:

@@ -77,6 +77,8 @@ bool call_matters(const struct action *action, const struct buffer *entry,
         get_u64(&from);
         get_u64(&from);
         get_u8(&from);
+        get_u32(&from);
+        get_u64(&from);
         struct text link;
         link.at = get_bytes(&from, &link.length);
         if (begins_any(action, (struct text){0}, link)) return true;

@@ -324,7 +324,8 @@ enum tag {
     TAG_CUT,      /* the same; its whole length is not known */
     TAG_CUT_OF,   /* u64 size, u64 factor (the length is their product), then as TAG_BYTES */
     TAG_FAULT,    /* u64 address */
-    TAG_OPENED,   /* u64 device, u64 inode, u8 deleted, u32 length, link */
+    TAG_OPENED,   /* u64 device, u64 inode, u8 deleted, u32 mode, u64 rdev, link and more as u32
+                     length, bytes */
     TAG_STRINGS,  /* u8 whole, u32 count, of each u32 length, bytes */
     TAG_MESSAGE,  /* u64 iovlen, u64 controllen, i32 flags, u8 width, name and control as
                      u32 length, bytes; then its data: a TAG_BYTES or TAG_CUT_OF */

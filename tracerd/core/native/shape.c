@@ -5,7 +5,7 @@ static const char *const FIELDS[CLASSES][MAX_FIELDS] = {
     [CLASS_CUT] = {"data", "size"},
     [CLASS_FAULT] = {"address"},
     [CLASS_STRINGS] = {"items", "whole"},
-    [CLASS_OPENED] = {"link", "dev", "ino", "deleted"},
+    [CLASS_OPENED] = {"link", "dev", "ino", "deleted", "mode", "rdev", "more"},
     [CLASS_MESSAGE] = {"name", "data", "iovlen", "controllen", "flags", "control", "width"},
     [CLASS_PART] = {"which", "args", "captured"},
 };
@@ -190,7 +190,10 @@ static PyObject *value_made(PumpObject *self, struct cursor *from) {
         values[1] = PyLong_FromUnsignedLongLong(get_u64(from));
         values[2] = PyLong_FromUnsignedLongLong(get_u64(from));
         values[3] = truth(get_u8(from) != 0);
+        values[4] = PyLong_FromUnsignedLong(get_u32(from));
+        values[5] = PyLong_FromUnsignedLongLong(get_u64(from));
         values[0] = bytes_made(from);
+        values[6] = bytes_made(from);
         return object_made(&self->shapes[CLASS_OPENED], values);
     case TAG_STRINGS:
         return strings_made(self, from);

@@ -45,9 +45,9 @@ class How(enum.IntEnum):
     `limit` bytes (at exit: of the first `ret` bytes; if c >= 0, of as many as the u32 at
     args[a] + c says: an array of struct mmsghdr, of which the first is read)."""
     FD = 10
-    """Link text of descriptor args[a]."""
+    """Link text of descriptor args[a]; if c is 1, all that can be known of it (OpenedFile)."""
     RET_FD = 11
-    """Link text, device and inode of the descriptor returned.  Exit only."""
+    """What the descriptor returned refers to (OpenedFile); `more` of it if c is 1.  Exit only."""
     BASE = 12
     """Directory that the path at args[b] starts from: link of descriptor args[a], or of the
     working directory if a is -1 or args[a] is AT_FDCWD; nothing if the path is absolute."""
@@ -105,12 +105,20 @@ class Strings(Struct, frozen=True):
 
 
 class OpenedFile(Struct, frozen=True):
-    """What a returned descriptor refers to."""
+    """What a descriptor refers to.
+
+    link: its text in /proc.  dev, ino, mode, rdev: as stat(2) has them; 0: it could not be asked.
+    more: of a socket, the kernel's name of what it speaks (`TCP`); of a pidfd, whose it is, in
+    decimal as our pid namespace counts (-1: nobody's any more).  Filled in only on request.
+    """
 
     link: bytes
     dev: int
     ino: int
     deleted: bool = False
+    mode: int = 0
+    rdev: int = 0
+    more: bytes = b""
 
 
 class Message(Struct, frozen=True):
