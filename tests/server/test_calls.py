@@ -52,6 +52,15 @@ def test_status_and_syscalls(serving):
             assert table["syscalls"] == [
                 {"name": "getppid", "nr": 110, "classes": ["process"], "args": [], "ret": "pid"}
             ]
+            for abi, nr in (("x86_64", 3), ("i386", 6), ("aarch64", 57)):
+                table = (await client.call("Syscalls", {"abi": abi}))["syscalls"]
+                assert len(table) > 300
+                assert [row["nr"] for row in table] == sorted(row["nr"] for row in table)
+                (close,) = [row for row in table if row["name"] == "close"]
+                assert (close["nr"], close.get("abi", "x86_64")) == (nr, abi)
+            with pytest.raises(errors.InvalidParameter, match="abi") as refused:
+                await client.call("Syscalls", {"abi": "vax"})
+            assert refused.value.reason == "not one of x86_64, i386, aarch64"
 
     serving(body)
 

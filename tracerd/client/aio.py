@@ -104,9 +104,12 @@ class AsyncClient:
         """Tell how the daemon does."""
         return await self._call("Status", messages.Nothing(), messages.StatusReply)
 
-    async def syscalls(self) -> messages.SyscallsReply:
-        """Return the daemon's table of system calls."""
-        return await self._call("Syscalls", messages.Nothing(), messages.SyscallsReply)
+    async def syscalls(self, abi: str | None = None) -> messages.SyscallsReply:
+        """Return the daemon's table of system calls.
+
+        abi: x86_64, i386 or aarch64; None: a row for every name.  Raises InvalidParameter.
+        """
+        return await self._call("Syscalls", messages.Syscalls(abi=abi), messages.SyscallsReply)
 
     async def sync(self, id: str) -> messages.SyncReply:  # noqa: A002
         """Return once all that happened before has been written to the subscription `id`."""

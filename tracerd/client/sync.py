@@ -100,9 +100,12 @@ class SyncClient:
         """Tell how the daemon does."""
         return self._call("Status", messages.Nothing(), messages.StatusReply)
 
-    def syscalls(self) -> messages.SyscallsReply:
-        """Return the daemon's table of system calls."""
-        return self._call("Syscalls", messages.Nothing(), messages.SyscallsReply)
+    def syscalls(self, abi: str | None = None) -> messages.SyscallsReply:
+        """Return the daemon's table of system calls.
+
+        abi: x86_64, i386 or aarch64; None: a row for every name.  Raises InvalidParameter.
+        """
+        return self._call("Syscalls", messages.Syscalls(abi=abi), messages.SyscallsReply)
 
     def sync(self, id: str) -> messages.SyncReply:  # noqa: A002
         """Return once all that happened before has been written to the subscription `id`."""

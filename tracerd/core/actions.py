@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tracerd.core.calls import NOT_RESTARTED
 from tracerd.core.state_calls import EXECS, STATE_CALLS
-from tracerd.core.syscalls import TABLES, lookup
+from tracerd.core.syscalls import TABLED, lookup
 from tracerd.core.syscalls.model import Capture, How, Syscall
 from tracerd.core.syscalls.plan import Plan, plan_for
 from tracerd.protocol.interest import NOTHING, Interest, either
@@ -72,7 +72,7 @@ class Actions:
         interest, name = self.interest, syscall.name
         tell_enter = interest.enter is None or name in interest.enter
         tell_exit = interest.exit is None or name in interest.exit
-        foreign = syscall.abi not in TABLES
+        foreign = syscall.abi not in TABLED
         if not (tell_enter or tell_exit or foreign or name in STATE_CALLS):
             return None
         plan = plan_for(syscall)

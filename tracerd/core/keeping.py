@@ -20,7 +20,7 @@ from tracerd.core.items import Gone, GoneProcess, Implied, Resumable, Unfinished
 from tracerd.core.pump import Call, Pair
 from tracerd.core.scene import Scene, Target
 from tracerd.core.state_calls import CREDENTIAL_CALLS, ROOT_CALLS
-from tracerd.core.syscalls import TABLES, lookup
+from tracerd.core.syscalls import TABLED, lookup
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import (
     Anomaly,
@@ -95,7 +95,7 @@ class Keeper:
         """Follow what a call changed of its process, and say what can no longer be seen."""
         scene, syscall, tid = self._scene, entry.action.syscall, back.tid
         name = syscall.name
-        if syscall.abi not in TABLES:
+        if syscall.abi not in TABLED:
             detail = f"{syscall.abi} calls are shown by number only: no paths, no files"
             self._blind(process, back, "foreign calls", detail)
         if name == "ptrace":

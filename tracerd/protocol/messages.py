@@ -257,7 +257,13 @@ class Argument(msgspec.Struct, kw_only=True):
     kind: str
 
 
-class SyscallInfo(msgspec.Struct, kw_only=True):
+class Syscalls(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Show a syscall table: of one ABI, or a row for every name there is."""
+
+    abi: str | None = None
+
+
+class SyscallInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A row of the syscall table."""
 
     name: str
@@ -265,10 +271,11 @@ class SyscallInfo(msgspec.Struct, kw_only=True):
     classes: list[str]
     args: list[Argument]
     ret: str
+    abi: str = "x86_64"
 
 
 class SyscallsReply(msgspec.Struct, kw_only=True):
-    """The x86-64 table."""
+    """The table asked for."""
 
     syscalls: list[SyscallInfo]
 
@@ -321,7 +328,7 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "io.tracerd.Subscribe": Subscribe,
     "io.tracerd.Unsubscribe": Unsubscribe,
     "io.tracerd.Sync": Sync,
-    "io.tracerd.Syscalls": Nothing,
+    "io.tracerd.Syscalls": Syscalls,
     "org.varlink.service.GetInfo": Nothing,
     "org.varlink.service.GetInterfaceDescription": GetInterfaceDescription,
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from tracerd import __version__
+from tracerd import __version__, errors
 from tracerd.core import procfs
 from tracerd.core.commands import Snapshot
 from tracerd.protocol import interface, messages
@@ -139,9 +139,10 @@ async def sync(house: House, caller: Caller, call: messages.Sync) -> messages.Sy
 
 
 async def syscalls(
-    house: House, _caller: Caller, _call: messages.Nothing
+    house: House, _caller: Caller, call: messages.Syscalls
 ) -> messages.SyscallsReply:
     """Answer io.tracerd.Syscalls."""
+    rows = house.table if call.abi is None else _table(call.abi)
     return messages.SyscallsReply(
         syscalls=[
             messages.SyscallInfo(
@@ -150,10 +151,20 @@ async def syscalls(
                 classes=sorted(row.classes),
                 args=[messages.Argument(name=arg.name, kind=arg.kind) for arg in row.args],
                 ret=row.ret,
+                abi=row.abi,
             )
-            for row in house.table
+            for row in rows
         ]
     )
+
+
+def _table(abi: str) -> Iterable[Syscall]:
+    """Return the rows of an ABI, by number."""
+    from tracerd.core.syscalls import TABLED, table  # noqa: PLC0415  not needed to serve
+
+    if abi not in TABLED:
+        raise errors.InvalidParameter(parameter="abi", reason=f"not one of {', '.join(TABLED)}")
+    return table(abi).by_number.values()
 
 
 async def get_info(

@@ -53,6 +53,8 @@ def tables():
 
 
 TABLES = dict(tables())
+ELSEWHERE = {name: table for name, table in TABLES.items() if "AARCH64" in name}
+"""Of another architecture: test_aarch64_table.py has its headers."""
 FLAGS = {name: table for name, table in TABLES.items() if isinstance(table, FlagSet)}
 VALUES = {name: table for name, table in TABLES.items() if isinstance(table, ValueSet)}
 NOTHING = Words((0,) * 6)
@@ -172,8 +174,8 @@ def defined_values(wanted):
 
 def test_values_are_those_of_the_headers():
     ours = {}
-    for where, table in TABLES.items():
-        for name, value in table.values.items():
+    for where in TABLES.keys() - ELSEWHERE.keys():
+        for name, value in TABLES[where].values.items():
             ours.setdefault(name, set()).add((value, where))
     defined = defined_values(set(ours))
     compared = set(defined) - OURS

@@ -1,12 +1,7 @@
-"""The table: against the kernel's headers, strace's classes and the list of file calls."""
+"""The table: against the published names of arguments and the list of file calls."""
 
 import csv
-import re
-import shutil
-import subprocess
 from pathlib import Path
-
-import pytest
 
 from tracerd.core.syscalls import CATALOGUE, CLASSES, I386_ROWS, ROWS, TABLE, by_name
 from tracerd.core.syscalls.kinds import KINDS
@@ -14,8 +9,6 @@ from tracerd.core.syscalls.model import How
 from tracerd.protocol.events import LEVELS, OPS
 
 HERE = Path(__file__).parent
-STRACE_LAST = 450
-"""The last number strace 6.1 knows."""
 
 
 def rows_of(name):
@@ -23,32 +16,9 @@ def rows_of(name):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def macros(text):
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("needs gcc and the kernel's headers")
-    done = subprocess.run(
-        [gcc, "-E", "-dM", "-"], input=text, capture_output=True, text=True, check=True
-    )
-    return dict(re.findall(r"^#define (\w+) (.+)$", done.stdout, re.MULTILINE))
-
-
-def test_numbers_and_names_are_the_headers():
-    defined = {
-        int(value): name.removeprefix("__NR_")
-        for name, value in macros("#include <asm/unistd_64.h>\n").items()
-        if name.startswith("__NR_")
-    }
-    assert len(defined) > 350
-    # Two calls that only the kernel's own code makes stand in newer headers than some have.
-    own = {nr: row.name for nr, row in TABLE.items() if nr <= max(defined)}
-    extra = {335: "uretprobe", 336: "uprobe"}
-    assert own == extra | defined
-
-
 def test_no_number_is_left_out():
     gap = range(337, 424)
-    assert sorted(TABLE) == [nr for nr in range(471) if nr not in gap]
+    assert sorted(TABLE) == [nr for nr in range(472) if nr not in gap]
 
 
 def test_names_are_unique():
@@ -60,16 +30,6 @@ def test_argument_names_are_those_published():
     """From the kernel's own trace events (6.18); a name once published stays."""
     expected = {row["name"]: row["arguments"] for row in rows_of("syscall_arguments.tsv")}
     assert {row.name: " ".join(arg.name for arg in row.args) for row in ROWS} == expected
-
-
-@pytest.mark.parametrize("row", rows_of("strace_classes.tsv"), ids=lambda row: row["class"])
-def test_classes_are_straces(row):
-    known = {each.name for each in ROWS if each.nr <= STRACE_LAST}
-    assert CLASSES[row["class"]] & known == frozenset(row["syscalls"].split())
-
-
-def test_every_class_was_compared():
-    assert set(CLASSES) == {row["class"] for row in rows_of("strace_classes.tsv")}
 
 
 FILE_CALLS = rows_of("file_syscalls.tsv")

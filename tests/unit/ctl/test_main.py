@@ -272,6 +272,17 @@ def test_syscalls(out, daemon):
     assert out("syscalls", "open*")[1].startswith(" 257")
     assert out("syscalls", "opne") == (1, "", "tracerctl: no such system call or class: opne\n")
     assert len(json.loads(out("syscalls", "--json", "close")[1])["syscalls"]) == 1
+    assert daemon.called("Syscalls")[-1] == messages.Syscalls()
+
+
+def test_syscalls_of_another_abi(out, daemon):
+    there = msgspec.structs.replace(CLOSE_ROW, nr=57, abi="aarch64")
+    daemon.answers["Syscalls"] = messages.SyscallsReply(syscalls=[there])
+
+    said = out("syscalls", "--abi", "aarch64")
+
+    assert said == (0, "  57  close(fd: fd) = int  %desc  /* aarch64 */\n", "")
+    assert daemon.called("Syscalls") == [messages.Syscalls(abi="aarch64")]
 
 
 def test_watch_shows_events(out, daemon):

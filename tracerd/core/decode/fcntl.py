@@ -14,7 +14,7 @@ from tracerd.core.decode.names.descriptors import (
     SEALS,
     SEEK,
 )
-from tracerd.core.decode.names.files import OPEN
+from tracerd.core.decode.names.files import OPEN, OPEN_AARCH64
 from tracerd.core.decode.sets import ValueSet
 from tracerd.core.decode.signals import signal
 from tracerd.core.decode.stages import answered, filled, given
@@ -112,3 +112,5 @@ ARGUMENTS_I386: Final = {
     **_locks("<hhqqi", "F_GETLK64", "F_SETLK64", "F_SETLKW64"),
     **_locks("<hhqqi", "F_OFD_GETLK", "F_OFD_SETLK", "F_OFD_SETLKW", "F_CANCELLK"),
 }
+
+ARGUMENTS_AARCH64: Final = {**ARGUMENTS, FCNTL.values["F_SETFL"]: OPEN_AARCH64.decoder()}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tracerd.core.decode.names.files import OPEN, RESOLVE, XATTR
+from tracerd.core.decode.names.files import OPEN, OPEN_AARCH64, RESOLVE, XATTR
 from tracerd.core.decode.names.mounts import MOUNT_ATTR, PROPAGATION
 from tracerd.core.decode.names.process import CLONE
+from tracerd.core.decode.sets import FlagSet
 from tracerd.core.decode.structs import array, record
+from tracerd.core.syscalls.model import Decode
 
 OPEN_HOW: Final = "<QQQ"
 OPEN_HOW_SIZE: Final = 24
@@ -20,15 +22,19 @@ HANDLE_SIZE: Final = 8
 """The head of a struct file_handle; what follows is opaque."""
 
 
-def _open_how(flags: int, mode: int, resolve: int) -> dict[str, Any]:
-    return {
-        "flags": OPEN.render(flags),
-        "mode": f"0{mode:03o}",
-        "resolve": RESOLVE.render(resolve),
-    }
+def _open_how(names: FlagSet) -> Decode:
+    def build(flags: int, mode: int, resolve: int) -> dict[str, Any]:
+        return {
+            "flags": names.render(flags),
+            "mode": f"0{mode:03o}",
+            "resolve": RESOLVE.render(resolve),
+        }
+
+    return record(OPEN_HOW, build)
 
 
-open_how: Final = record(OPEN_HOW, _open_how)
+open_how: Final = _open_how(OPEN)
+open_how_aarch64: Final = _open_how(OPEN_AARCH64)
 
 
 def _mount_attr(attr_set: int, attr_clr: int, propagation: int, userns_fd: int) -> dict[str, Any]:

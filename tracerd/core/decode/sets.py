@@ -25,6 +25,7 @@ class ValueSet:
             self.values.update(table)
         # The first of several names of a value is the one shown.
         self.names: dict[int, str] = {v: n for n, v in reversed(self.values.items())}
+        self._decoders: dict[bool, Decode] = {}
 
     def render(self, value: int) -> str | int:
         """Return the name of a value, or the value."""
@@ -35,7 +36,13 @@ class ValueSet:
         return self.values[shown] if isinstance(shown, str) else shown
 
     def decoder(self, *, signed: bool = True) -> Decode:
-        """Return the decoder of an int argument (unsigned: of an unsigned int)."""
+        """Return the decoder of an int argument (unsigned: of an unsigned int), always the same."""
+        known = self._decoders.get(signed)
+        if known is None:
+            known = self._decoders[signed] = self._decoder(signed=signed)
+        return known
+
+    def _decoder(self, *, signed: bool) -> Decode:
         names = self.names
 
         if signed:
@@ -73,6 +80,7 @@ class FlagSet:
         self._bits = tuple(bits.items())
         self.values: dict[str, int] = {**self._field.values, **bits}
         self._known: dict[int, tuple[str, ...]] = {}
+        self._decoders: dict[int, Decode] = {}
 
     def render(self, word: int) -> list[str]:
         """Return the names of the bits set; those unknown as one last item, `0x…`."""
@@ -108,7 +116,13 @@ class FlagSet:
         return word
 
     def decoder(self, width: int = 32) -> Decode:
-        """Return the decoder of a flags argument of `width` bits."""
+        """Return the decoder of a flags argument of `width` bits, always the same."""
+        decode = self._decoders.get(width)
+        if decode is None:
+            decode = self._decoders[width] = self._decoder(width)
+        return decode
+
+    def _decoder(self, width: int) -> Decode:
         mask = (1 << width) - 1
         known, render = self._known, self.render
 

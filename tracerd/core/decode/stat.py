@@ -61,6 +61,16 @@ def _stat(
 stat_: Final = record(STAT, _stat)
 """struct stat of x86-64."""
 
+STAT_GENERIC: Final = "<QQIIIIQ8xqi4xqqQqQqQ8x"
+
+
+def _stat_generic(dev: int, ino: int, mode: int, nlink: int, *rest: int) -> dict[str, Any]:
+    return _stat(dev, ino, nlink, mode, *rest)
+
+
+stat_generic: Final = record(STAT_GENERIC, _stat_generic)
+"""struct stat of newer architectures, aarch64 among them: <asm-generic/stat.h>."""
+
 
 def _statx(
     mask: int,

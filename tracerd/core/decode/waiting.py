@@ -29,6 +29,11 @@ def _pollfd(fd: int, events: int, revents: int) -> dict[str, Any]:
 
 epoll_event: Final = record(EPOLL_EVENT, _epoll_event)
 epoll_events: Final = array(EPOLL_EVENT, _epoll_event)
+EPOLL_EVENT_WIDE: Final = "<I4xQ"
+EPOLL_EVENT_WIDE_SIZE: Final = 16
+"""As the compiler lays it out, on other architectures."""
+epoll_event_wide: Final = record(EPOLL_EVENT_WIDE, _epoll_event)
+epoll_events_wide: Final = array(EPOLL_EVENT_WIDE, _epoll_event)
 pollfds: Final = array(POLLFD, _pollfd)
 
 

@@ -410,6 +410,7 @@ NEWER: Final[tuple[Syscall, ...]] = (
     newer(468, "file_getattr"),
     newer(469, "file_setattr"),
     newer(470, "listns"),
+    newer(471, "rseq_slice_yield"),
 )
 
 I386_ROWS: Final[tuple[Syscall, ...]] = tuple(

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import lru_cache
-from typing import Final
+import os
+from collections.abc import Collection, Mapping
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
 
 from tracerd.core.decode.words import hex_
 from tracerd.core.syscalls.i386 import I386, I386_NAMES
 from tracerd.core.syscalls.model import Arg, Syscall
 from tracerd.core.syscalls.table import NAMES, TABLE
 
-TABLES: Final[dict[str, dict[int, Syscall]]] = {"x86_64": TABLE, "i386": I386}
-"""The tables by ABI.  x32 has none: its calls have numbers that are in no table."""
+TABLED: Final = ("x86_64", "i386", "aarch64")
+"""ABIs with a table.  x32 has none: its calls have numbers that are in no table."""
+_MADE_HERE: Final = {"aarch64": ("aarch64",)}.get(os.uname().machine, ("x86_64", "i386"))
+"""ABIs of which this machine can make calls."""
 _SIX: Final = tuple([Arg(f"arg{n}", "word", hex_) for n in range(6)])
-_NAMES: Final = {"x86_64": NAMES, "i386": I386_NAMES}
 _SIX_INDEX: Final = {arg.name: n for n, arg in enumerate(_SIX)}
+
+
+class Table(NamedTuple):
+    """The rows of an ABI."""
+
+    by_number: Mapping[int, Syscall]
+    by_name: Mapping[str, Syscall]
+
+
+@cache
+def table(abi: str) -> Table:
+    """Return the table of an ABI; an empty one for those that have none.
+
+    That of aarch64 is built when it is first asked for.
+    """
+    if abi == "x86_64":
+        return Table(TABLE, NAMES)
+    if abi == "i386":
+        return Table(I386, I386_NAMES)
+    if abi == "aarch64":
+        from tracerd.core.syscalls.aarch64 import AARCH64, AARCH64_NAMES  # noqa: PLC0415  see above
+
+        return Table(AARCH64, AARCH64_NAMES)
+    return Table({}, {})
 
 
 def lookup(nr: int, abi: str = "x86_64") -> Syscall:
@@ -23,8 +49,7 @@ def lookup(nr: int, abi: str = "x86_64") -> Syscall:
 
     Such a row is named `syscall_0x…`, has six words as arguments, and says known=False.
     """
-    table = TABLES.get(abi)
-    row = None if table is None else table.get(nr)
+    row = table(abi).by_number.get(nr)
     return _unknown(nr, abi) if row is None else row
 
 
@@ -35,13 +60,13 @@ def _unknown(nr: int, abi: str) -> Syscall:
 
 
 def numbers(names: Collection[str]) -> dict[str, list[int]]:
-    """Return the numbers of calls, in order, by ABI."""
+    """Return the numbers of calls, in order, by ABI, of those that this machine has."""
     return {
-        abi: sorted(nr for nr, row in table.items() if row.name in names)
-        for abi, table in TABLES.items()
+        abi: sorted(nr for nr, row in table(abi).by_number.items() if row.name in names)
+        for abi in _MADE_HERE
     }
 
 
 def by_name(name: str, abi: str = "x86_64") -> Syscall:
     """Return the row of a syscall's name.  Raises KeyError."""
-    return _NAMES[abi][name]
+    return table(abi).by_name[name]

@@ -1,15 +1,12 @@
 """Rows of i386, made of rows written for x86-64.
 
 An i386 call takes what the x86-64 call of the same name takes, in words of 32 bits and in
-structures whose longs, times and pointers have four bytes.  So a row is written once, and
-here is what becomes of its arguments: which decoder takes another's place, and how many
-bytes that one wants.
+structures whose longs, times and pointers have four bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
 from tracerd.core.decode import (
     dirents,
@@ -22,17 +19,8 @@ from tracerd.core.decode import (
     words,
 )
 from tracerd.core.syscalls import records
-from tracerd.core.syscalls.model import Arg, Capture, Decode, Syscall
-
-
-class Layout(NamedTuple):
-    """How a structure is decoded on i386.  size: bytes to capture; 0: as many as otherwise."""
-
-    decode: Decode
-    size: int = 0
-
-
-Layouts: TypeAlias = Mapping[Decode, Layout]
+from tracerd.core.syscalls.derived import Layout, Layouts, derived
+from tracerd.core.syscalls.model import Syscall
 
 _COMMON: Final[Layouts] = {
     words.long_: Layout(words.int_),
@@ -70,44 +58,4 @@ LONG_TIMES: Final[Layouts] = {
 
 def narrowed(row: Syscall, nr: int, name: str = "", layouts: Layouts = SHORT_TIMES) -> Syscall:
     """Return a row as a row of i386, with the number and, if given, the name it has there."""
-    return Syscall(
-        name or row.name,
-        nr,
-        tuple([_narrowed(arg, layouts) for arg in row.args]),
-        row.classes,
-        row.level,
-        row.ret,
-        row.returns,
-        "i386",
-        row.known,
-        row.index,
-        row.parts,
-        row.memory,
-    )
-
-
-def _narrowed(arg: Arg, layouts: Layouts) -> Arg:
-    layout = layouts.get(arg.decode)
-    if layout is None and arg.enter is None and arg.exit is None:
-        return arg
-    # Field by field: there are two thousand, and dataclasses.replace takes five times as long.
-    decode, size = layout or (arg.decode, 0)
-    return Arg(
-        arg.name,
-        arg.kind,
-        decode,
-        _captured(arg.enter, size),
-        _captured(arg.exit, size),
-        arg.at,
-        arg.op,
-        arg.nofollow,
-        arg.empty,
-        arg.both,
-    )
-
-
-def _captured(capture: Capture | None, size: int) -> Capture | None:
-    if capture is None:
-        return None
-    how, a, b, c, limit, _, parts = capture
-    return Capture(how, a, b, c, size or limit, 4, parts)
+    return derived(row, nr, name, "i386", layouts)

@@ -188,6 +188,7 @@ OTHERS: Final[tuple[Syscall, ...]] = (
     sc(273, "set_robust_list", ptr("head"), length),
     sc(274, "get_robust_list", pid, ptr("head_ptr"), ptr("len_ptr")),
     sc(334, "rseq", ptr("rseq"), uint("rseq_len"), flags("flags", names.RSEQ), word("sig")),
+    sc(471, "rseq_slice_yield"),
     sc(324, "membarrier", enum("cmd", names.MEMBARRIER), plain_flags, int_("cpu_id")),
     # Scheduling
     sc(24, "sched_yield"),

@@ -36,7 +36,7 @@ class Plan(NamedTuple):
     """Indices in enter of the paths that were passed."""
 
 
-WIDTHS: Final = {"x86_64": 8, "i386": 4}
+WIDTHS: Final = {"x86_64": 8, "i386": 4, "aarch64": 8}
 """Bytes of a long and of a pointer."""
 REMEMBERED: Final = 2048
 """Rows whose plan is kept: all of the table, and what numbers a tracee makes up."""

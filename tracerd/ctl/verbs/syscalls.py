@@ -4,6 +4,7 @@ For example:
 
   tracerctl syscalls openat
   tracerctl syscalls %network 'pipe*'
+  tracerctl syscalls --abi aarch64
 """
 
 from __future__ import annotations
@@ -29,13 +30,18 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="names, wildcards or %%classes; default: all"
     )
+    parser.add_argument(
+        "--abi",
+        metavar="ABI",
+        help="the table of x86_64, i386 or aarch64; default: a line for every name",
+    )
     parser.add_argument("--json", action="store_true", help="the daemon's answer, as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run it."""
     with connect(arguments) as client:
-        known = client.syscalls().syscalls
+        known = client.syscalls(arguments.abi).syscalls
     for name in arguments.names:
         if not any(_is(row, name) for row in known):
             raise CommandError(f"no such system call or class: {name}")
@@ -59,4 +65,6 @@ def _is(row: SyscallInfo, name: str) -> bool:
 def _line(row: SyscallInfo) -> str:
     arguments = ", ".join(f"{argument.name}: {argument.kind}" for argument in row.args)
     classes = " ".join(f"%{each}" for each in row.classes)
-    return escape(f"{row.nr:>4}  {row.name}({arguments}) = {row.ret}  {classes}".rstrip())
+    elsewhere = "" if row.abi == "x86_64" else f"  /* {row.abi} */"
+    line = f"{row.nr:>4}  {row.name}({arguments}) = {row.ret}  {classes}".rstrip() + elsewhere
+    return escape(line)

@@ -6,33 +6,43 @@ from typing import Final
 
 from tracerd.core.decode.sets import FlagSet
 
-OPEN: Final = FlagSet(
-    {
-        "O_TMPFILE": 0o20200000,
-        "O_SYNC": 0o4010000,
-        "O_CREAT": 0o100,
-        "O_EXCL": 0o200,
-        "O_NOCTTY": 0o400,
-        "O_TRUNC": 0o1000,
-        "O_APPEND": 0o2000,
-        "O_NONBLOCK": 0o4000,
-        "O_DSYNC": 0o10000,
-        "O_ASYNC": 0o20000,
-        "O_DIRECT": 0o40000,
-        "O_LARGEFILE": 0o100000,
-        "O_DIRECTORY": 0o200000,
-        "O_NOFOLLOW": 0o400000,
-        "O_NOATIME": 0o1000000,
-        "O_CLOEXEC": 0o2000000,
-        "O_PATH": 0o10000000,
-    },
-    mask=3,
-    field={"O_RDONLY": 0, "O_WRONLY": 1, "O_RDWR": 2, "O_ACCMODE": 3},
-)
-"""The access mode comes first, always."""
+_OPEN: Final = {
+    "O_TMPFILE": 0o20200000,
+    "O_SYNC": 0o4010000,
+    "O_CREAT": 0o100,
+    "O_EXCL": 0o200,
+    "O_NOCTTY": 0o400,
+    "O_TRUNC": 0o1000,
+    "O_APPEND": 0o2000,
+    "O_NONBLOCK": 0o4000,
+    "O_DSYNC": 0o10000,
+    "O_ASYNC": 0o20000,
+    "O_DIRECT": 0o40000,
+    "O_LARGEFILE": 0o100000,
+    "O_DIRECTORY": 0o200000,
+    "O_NOFOLLOW": 0o400000,
+    "O_NOATIME": 0o1000000,
+    "O_CLOEXEC": 0o2000000,
+    "O_PATH": 0o10000000,
+}
+_OPEN_AARCH64: Final = {
+    "O_TMPFILE": 0o20040000,
+    "O_DIRECTORY": 0o40000,
+    "O_NOFOLLOW": 0o100000,
+    "O_DIRECT": 0o200000,
+    "O_LARGEFILE": 0o400000,
+}
+"""Those with another value there: arch/arm64/include/uapi/asm/fcntl.h."""
+_ACCESS_MODE: Final = {"O_RDONLY": 0, "O_WRONLY": 1, "O_RDWR": 2, "O_ACCMODE": 3}
 
-DESCRIPTOR: Final = FlagSet({"O_CLOEXEC": 0o2000000, "O_NONBLOCK": 0o4000, "O_DIRECT": 0o40000})
+OPEN: Final = FlagSet(_OPEN, mask=3, field=_ACCESS_MODE)
+"""The access mode comes first, always."""
+OPEN_AARCH64: Final = FlagSet({**_OPEN, **_OPEN_AARCH64}, mask=3, field=_ACCESS_MODE)
+
+_DESCRIPTOR: Final = {"O_CLOEXEC": 0o2000000, "O_NONBLOCK": 0o4000, "O_DIRECT": 0o40000}
+DESCRIPTOR: Final = FlagSet(_DESCRIPTOR)
 """Open flags where there is no access mode: pipe2, dup3."""
+DESCRIPTOR_AARCH64: Final = FlagSet({**_DESCRIPTOR, "O_DIRECT": _OPEN_AARCH64["O_DIRECT"]})
 
 RESOLVE: Final = FlagSet(
     {

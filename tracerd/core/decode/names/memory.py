@@ -6,37 +6,44 @@ from typing import Final
 
 from tracerd.core.decode.sets import FlagSet, ValueSet
 
-PROT: Final = FlagSet(
-    {
-        "PROT_READ": 0x1,
-        "PROT_WRITE": 0x2,
-        "PROT_EXEC": 0x4,
-        "PROT_GROWSDOWN": 0x1000000,
-        "PROT_GROWSUP": 0x2000000,
-        "PROT_SEM": 0x8,
-    }
-)
+_PROT: Final = {
+    "PROT_READ": 0x1,
+    "PROT_WRITE": 0x2,
+    "PROT_EXEC": 0x4,
+    "PROT_GROWSDOWN": 0x1000000,
+    "PROT_GROWSUP": 0x2000000,
+    "PROT_SEM": 0x8,
+}
+PROT: Final = FlagSet(_PROT)
+PROT_AARCH64: Final = FlagSet({**_PROT, "PROT_BTI": 0x10, "PROT_MTE": 0x20})
 
-MAP: Final = FlagSet(
-    {
-        "MAP_FIXED": 0x10,
-        "MAP_ANONYMOUS": 0x20,
-        "MAP_32BIT": 0x40,
-        "MAP_GROWSDOWN": 0x100,
-        "MAP_DENYWRITE": 0x800,
-        "MAP_EXECUTABLE": 0x1000,
-        "MAP_LOCKED": 0x2000,
-        "MAP_NORESERVE": 0x4000,
-        "MAP_POPULATE": 0x8000,
-        "MAP_NONBLOCK": 0x10000,
-        "MAP_STACK": 0x20000,
-        "MAP_HUGETLB": 0x40000,
-        "MAP_SYNC": 0x80000,
-        "MAP_FIXED_NOREPLACE": 0x100000,
-        "MAP_ABOVE4G": 0x80,
-    },
-    mask=0xF,
-    field={"MAP_SHARED": 1, "MAP_PRIVATE": 2, "MAP_SHARED_VALIDATE": 3, "MAP_DROPPABLE": 8},
+_MAP: Final = {
+    "MAP_FIXED": 0x10,
+    "MAP_ANONYMOUS": 0x20,
+    "MAP_32BIT": 0x40,
+    "MAP_GROWSDOWN": 0x100,
+    "MAP_DENYWRITE": 0x800,
+    "MAP_EXECUTABLE": 0x1000,
+    "MAP_LOCKED": 0x2000,
+    "MAP_NORESERVE": 0x4000,
+    "MAP_POPULATE": 0x8000,
+    "MAP_NONBLOCK": 0x10000,
+    "MAP_STACK": 0x20000,
+    "MAP_HUGETLB": 0x40000,
+    "MAP_SYNC": 0x80000,
+    "MAP_FIXED_NOREPLACE": 0x100000,
+    "MAP_ABOVE4G": 0x80,
+}
+_MAP_KIND: Final = {
+    "MAP_SHARED": 1,
+    "MAP_PRIVATE": 2,
+    "MAP_SHARED_VALIDATE": 3,
+    "MAP_DROPPABLE": 8,
+}
+_ONLY_X86: Final = ("MAP_32BIT", "MAP_ABOVE4G")
+MAP: Final = FlagSet(_MAP, mask=0xF, field=_MAP_KIND)
+MAP_AARCH64: Final = FlagSet(
+    {name: bit for name, bit in _MAP.items() if name not in _ONLY_X86}, mask=0xF, field=_MAP_KIND
 )
 
 MREMAP: Final = FlagSet({"MREMAP_MAYMOVE": 1, "MREMAP_FIXED": 2, "MREMAP_DONTUNMAP": 4})
