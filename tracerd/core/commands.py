@@ -235,7 +235,10 @@ class Stuck:
 
 @dataclass(slots=True)
 class Statistics:
-    """Plain counters; each is written by one thread (head, stops: the teller), read by anyone."""
+    """Plain counters, read by anyone; each is written by one thread.
+
+    head, stops, untold: the teller.  The others: the tracer thread.
+    """
 
     pump: str = ""
     head: int = 0
@@ -243,8 +246,16 @@ class Statistics:
     processes: int = 0
     held: int = 0
     stops: int = 0
-    anomalies: int = 0
+    odd_stops: int = 0
+    """That no rule of the state machine covers, or that made us fail."""
+    untold: int = 0
+    """Things recorded of which no event could be made."""
     stuck: tuple[Stuck, ...] = ()
     histogram: Callable[[], list[int]] = list
     """Of how long tasks stand still at a call: see pump.Pump."""
     placements: Callable[[], dict[str, int]] = dict
+
+    @property
+    def anomalies(self) -> int:
+        """Faults of ours; each was logged."""
+        return self.odd_stops + self.untold

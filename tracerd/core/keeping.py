@@ -324,5 +324,5 @@ class Keeper:
             scene.emit(process, events.Resumed(**scene.head(process, fact.tid, time_ns)))
 
     def _anomaly(self, fact: Anomaly, _time_ns: int) -> None:
-        self._scene.statistics.anomalies += 1
+        self._scene.statistics.odd_stops += 1
         log.warning("anomaly", extra={"fields": {"tid": fact.tid, "what": fact.what}})

@@ -132,7 +132,7 @@ class Teller:
             except Exception:
                 # One call's oddity must not end the telling of the others.
                 log.exception("something could not be told", extra={"fields": {"what": repr(item)}})
-                self._statistics.anomalies += 1
+                self._statistics.untold += 1
             if len(self._items) >= PUBLISH_AT:
                 self._flush()
         self._flush()

@@ -160,7 +160,7 @@ class Tracer:
             except Exception:
                 # One tracee's oddity must not end the tracing of the others.
                 log.exception("a stop could not be handled", extra={"fields": {"what": record}})
-                scene.statistics.anomalies += 1
+                scene.statistics.odd_stops += 1
                 self._rescue(record)
         if self._parked:
             self._settle_parked()

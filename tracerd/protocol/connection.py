@@ -111,6 +111,11 @@ class ServerConnection:
         call.parameters = _given(call.parameters)
         return call
 
+    @property
+    def within_message(self) -> bool:
+        """Whether a call has begun and not ended; ask when `next_call` gives nothing more."""
+        return self._reader.partial
+
     def take_rest(self) -> bytes:
         """Return the bytes that came behind the last call, and take in no more."""
         return self._reader.take_rest()

@@ -95,6 +95,11 @@ class DelimitedReader:
                 return message
         return None
 
+    @property
+    def partial(self) -> bool:
+        """Whether there are bytes that have not been taken."""
+        return bool(self._buffer)
+
     def take_rest(self) -> bytes:
         """Return the bytes behind the last message taken, and read no more: for upgrades."""
         rest = bytes(self._buffer)

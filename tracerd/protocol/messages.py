@@ -146,6 +146,16 @@ class SubscriptionState(msgspec.Struct, kw_only=True):
     lost: int
     blocking: bool
     """Its tracees are waiting for it now."""
+    queued_max: int = 0
+    """Most events that were ever queued."""
+    queued_bytes: int = 0
+    queue_events: int = 0
+    """The bounds of its queue."""
+    queue_bytes: int = 0
+    blocked_ns: int = 0
+    """For how long, in all, tracees have waited for it, until they last went on."""
+    blocking_since_ns: int = 0
+    """Since when they wait now, Unix time; 0: they do not."""
 
 
 class StuckTracee(msgspec.Struct, kw_only=True):
@@ -175,7 +185,8 @@ class StatusReply(msgspec.Struct, kw_only=True):
     connections: int
     subscriptions: list[SubscriptionState]
     anomalies: int
-    """Stops that no rule of the state machine covers; each was logged."""
+    """Stops that no rule of the state machine covers, and records that could not be told; each was
+    logged."""
     stuck: list[StuckTracee] = []
     memory_bytes: int = 0
     """Resident memory of the daemon."""
@@ -184,6 +195,19 @@ class StatusReply(msgspec.Struct, kw_only=True):
     entry n counts those of 2^n to 2^(n+1) ns.  Empty if the pump does not measure."""
     placements: dict[str, int] = {}
     """How often the pump moved to a lone tracee's CPU, and why it left again."""
+    events_per_s: float = 0.0
+    """In the last seconds."""
+    stops: int = 0
+    """Stops of tracees that the daemon has handled."""
+    counters: dict[str, dict[str, int]] = {}
+    """What was lost, refused and ended since the start, by family and reason."""
+    answered_ns: int = 0
+    """How long ago all the daemon's threads last answered, one through the other."""
+    answer_ns: int = 0
+    """How long that answer took."""
+    descriptors: int = 0
+    """Open file descriptors of the daemon."""
+    max_descriptors: int = 0
 
 
 class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -29,10 +29,14 @@ class Admission:
     def admit(self, peer: Peer) -> Iterator[None]:
         """Count a connection while it lasts.  Raises LimitReached.
 
-        Root is bound by the total only, so that an administrator can always look.
+        Root is bound by the total only, and some of that is root's alone, so that an administrator
+        can always look.
         """
-        if len(self) >= self._limits.connections:
-            raise errors.LimitReached("connections", self._limits.connections)
+        total = self._limits.connections
+        if not peer.is_root:
+            total = max(1, total - self._limits.connections_for_root)
+        if len(self) >= total:
+            raise errors.LimitReached("connections", total)
         most = self._limits.connections_per_uid
         if not peer.is_root and self._by_uid[peer.uid] >= most:
             raise errors.LimitReached("connections of a user", most)

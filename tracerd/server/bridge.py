@@ -34,6 +34,7 @@ import trio
 from tracerd import errors
 from tracerd.core.commands import Item, Published, TargetEnded
 from tracerd.protocol import codec
+from tracerd.server.health import Tally
 from tracerd.server.log import Log
 from tracerd.server.routes import Group, Routes, grouped
 from tracerd.server.subscription import (
@@ -95,8 +96,12 @@ class Bridge:
     """Matches, encodes, accounts and hands over.  It is the tracer's Publish and its Gate."""
 
     def __init__(
-        self, token: trio.lowlevel.TrioToken, batches: trio.MemorySendChannel[Batch]
+        self,
+        token: trio.lowlevel.TrioToken,
+        batches: trio.MemorySendChannel[Batch],
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
         self._live: tuple[Subscription, ...] = ()
         self._routes: Routes[Group] = Routes()
         """The index of `_live`.  Both are replaced whenever subscriptions come or go."""
@@ -145,6 +150,7 @@ class Bridge:
                     self._hand_over()
                     self._pending.append(item)
             except Exception as error:  # noqa: BLE001  a fault here must not end the tracing
+                self._tally.count("faults", "unpublished")
                 log.fault("an event could not be published", error, item=repr(item))
         self._settle()
         self._hand_over()
@@ -179,6 +185,7 @@ class Bridge:
             try:
                 self._give(group, payloads, events, flawed=flawed)
             except Exception as error:  # noqa: BLE001  a fault here must not end the tracing
+                self._tally.count("faults", "unpublished", len(events))
                 log.fault("events could not be given", error, count=len(events))
 
     def _give(
@@ -196,8 +203,7 @@ class Bridge:
             if one.closed:
                 continue
             if not (flawed or one.gap.count) and one.has_room(count, size):
-                one.given += count
-                one.given_bytes += size
+                one.give(count, size)
                 roomy.append(one)
             else:
                 self._give_each(one, payloads, events)
@@ -214,8 +220,7 @@ class Bridge:
             if not payload:
                 self._lose(one, event.seq, UNENCODABLE)
             elif not (one.gap.count or one.is_full) or self._let_in(one, event):
-                one.given += 1
-                one.given_bytes += len(payload)
+                one.give(1, len(payload))
                 self._put(one, Piece(1, 1, len(payload), payload))
 
     def _encode(self, event: Event, wire: Wire) -> bytes:
@@ -262,7 +267,8 @@ class Bridge:
             return False
         if one.gap.count:
             self._tell(one)
-        if one.is_full:
+        if one.is_full and one not in self._blocking:
+            one.blocked_from_ns, one.blocking_since_ns = time.monotonic_ns(), time.time_ns()
             self._blocking.add(one)
         return True
 
@@ -311,6 +317,7 @@ class Bridge:
             self._given.append(Delivery(one.alone, []))
         one.lost += 1
         one.gap.add(seq, why)
+        self._tally.count("lost", why)
 
     @staticmethod
     def _may_tell(one: Subscription) -> bool:
@@ -407,7 +414,9 @@ class Bridge:
 
         The tracer has to be told to look again.
         """
-        self._blocking.discard(one)
+        if one in self._blocking:
+            one.blocked_ns += time.monotonic_ns() - one.blocked_from_ns
+            self._blocking.discard(one)
 
 
 def _merged(pending: deque[Entry]) -> Batch:

@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ from tracerd.server import systemd
 from tracerd.server.admission import Admission
 from tracerd.server.attaches import Attaches
 from tracerd.server.bridge import BATCHES, Batch, Bridge
+from tracerd.server.health import SAMPLE_S, Health
 from tracerd.server.hub import Hub
 from tracerd.server.log import Log
 from tracerd.server.main import SIGNALS
@@ -50,6 +52,8 @@ SWITCH_INTERVAL_S: Final = 1e-4
 slows down by a factor of ten and more whenever the trio thread is busy."""
 
 _STATUS_S: Final = 5.0
+_BEAT_S: Final = 10.0
+"""How often all threads are asked for a sign of life if no manager wants it more often."""
 
 
 def serve(settings: Settings, listening: Sequence[Listening]) -> int:
@@ -97,6 +101,7 @@ class Daemon:
     ) -> None:
         self.ready = trio.Event()
         self.ending = trio.Event()
+        self.health = Health()
         self._settings = settings
         self._listening = listening
         self._notifier = notifier
@@ -108,7 +113,7 @@ class Daemon:
         """Serve until the end; returns the exit code: 0 if all went in order."""
         limits = self._settings.limits
         send, receive = trio.open_memory_channel[Batch](BATCHES)
-        bridge = Bridge(trio.lowlevel.current_trio_token(), send)
+        bridge = Bridge(trio.lowlevel.current_trio_token(), send, self.health.tally)
         tracing = Tracing(core.make_tracer(publish=bridge.publish, gate=bridge))
         targets = Targets()
         house = House(
@@ -122,6 +127,7 @@ class Daemon:
                 tracing, targets, limits, core.catalogue, trace_init=self._settings.trace_init
             ),
             admission=Admission(limits),
+            health=self.health,
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tracing.run)
@@ -145,8 +151,8 @@ class Daemon:
                     nursery.start_soon(self._end_on_eof, self._settings.exit_on_eof)
                 with contextlib.suppress(errors.ShuttingDown):
                     await house.tracing.ask(Barrier())
-                    if watchdog_s is not None:
-                        nursery.start_soon(self._feed_watchdog, house.tracing, watchdog_s / 2)
+                    nursery.start_soon(self._take_pulse, house, watchdog_s)
+                    nursery.start_soon(self._sample, house)
                     nursery.start_soon(self._report_status, house)
                     nursery.start_soon(self._check_up, house.tracing)
                     await self._accept_until_end(house)
@@ -230,15 +236,24 @@ class Daemon:
         self._orphaned = True
         self.ending.set()
 
-    async def _feed_watchdog(self, tracing: Tracing, period_s: float) -> None:
-        """Say that both this loop and the tracer thread are alive, as long as they are."""
+    async def _take_pulse(self, house: House, watchdog_s: float | None) -> None:
+        """Feed the watchdog, as long as this loop, the tracer thread and the teller are alive.
+
+        The question goes to the tracer thread, which hands it on to the teller, which answers.
+        """
         with contextlib.suppress(errors.ShuttingDown):
             while True:
-                with trio.move_on_after(period_s) as waiting:
-                    await tracing.ask(Barrier())
-                if not waiting.cancelled_caught:
+                asked_ns = time.monotonic_ns()
+                await house.tracing.ask(Barrier())
+                house.health.pulse.beat(asked_ns)
+                if watchdog_s is not None:
                     self._notifier.send(WATCHDOG=1)
-                    await trio.sleep(period_s)
+                await trio.sleep(_BEAT_S if watchdog_s is None else watchdog_s / 2)
+
+    async def _sample(self, house: House) -> None:
+        while True:
+            house.health.events.sample(time.monotonic(), house.tracing.tracer.statistics.head)
+            await trio.sleep(SAMPLE_S)
 
     async def _check_up(self, tracing: Tracing) -> None:
         """Have the tracer look for tracees that it has left stopped."""

@@ -17,6 +17,7 @@ import queue
 import re
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -119,7 +120,9 @@ class StderrHandler(logging.Handler):
 
     def __init__(self, fd: int = 2) -> None:
         super().__init__()
-        self._dropped = 0
+        self.dropped = 0
+        """How many lines, ever.  Written under the handler's lock."""
+        self._told = 0
         self._fd = fd
         self._lines: queue.Queue[str | None] = queue.Queue(_BACKLOG_LINES)
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
@@ -130,7 +133,7 @@ class StderrHandler(logging.Handler):
         try:
             self._lines.put_nowait(self.format(record))
         except queue.Full:
-            self._dropped += 1
+            self.dropped += 1
         except Exception:  # noqa: BLE001  as logging itself: a log line never ends the program
             self.handleError(record)
 
@@ -141,22 +144,40 @@ class StderrHandler(logging.Handler):
             self._thread.join(_FLUSH_S)
         super().close()
 
-    def _take_dropped(self) -> int:
-        self.acquire()  # as `handle` does around `emit`
-        try:
-            dropped, self._dropped = self._dropped, 0
-        finally:
-            self.release()
-        return dropped
-
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
-            if dropped := self._take_dropped():
-                line = f'level=warning msg="log lines dropped" count={dropped}\n{line}'
+            if untold := self.dropped - self._told:
+                self._told += untold
+                line = f'level=warning msg="log lines dropped" count={untold}\n{line}'
             with contextlib.suppress(OSError):
                 data = memoryview(line.encode("utf-8", "backslashreplace") + b"\n")
                 while data:
                     data = data[os.write(self._fd, data) :]
+
+
+def dropped_lines() -> int:
+    """Return how many lines of this process's log have been dropped."""
+    handlers = logging.getLogger().handlers
+    return sum(each.dropped for each in handlers if isinstance(each, StderrHandler))
+
+
+class Seldom:
+    """Says when a line that a peer can cause at will is due: at most once in `every_s` seconds."""
+
+    def __init__(self, every_s: float = 1.0) -> None:
+        self._every_s = every_s
+        self._due = float("-inf")
+        self._kept_back = 0
+
+    def due(self) -> int:
+        """Return 0 if there is to be no line; else for how many it stands."""
+        now = time.monotonic()
+        self._kept_back += 1
+        if now < self._due:
+            return 0
+        self._due = now + self._every_s
+        times, self._kept_back = self._kept_back, 0
+        return times
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from tracerd import __version__, errors
 from tracerd.core import procfs
 from tracerd.core.commands import Snapshot
 from tracerd.protocol import interface, messages
+from tracerd.server.health import Health
+from tracerd.server.log import dropped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracerd.core.commands import Statistics
     from tracerd.core.syscalls.model import Syscall
     from tracerd.core.tracee import Process
     from tracerd.server.access import Peer
@@ -41,6 +45,7 @@ class House:
     targets: Targets
     attaches: Attaches
     admission: Admission
+    health: Health = field(default_factory=Health)
     started: float = field(default_factory=time.monotonic)
 
 
@@ -89,7 +94,8 @@ async def list_(house: House, caller: Caller, _call: messages.Nothing) -> messag
 
 async def status(house: House, caller: Caller, _call: messages.Nothing) -> messages.StatusReply:
     """Answer io.tracerd.Status.  Root sees all, others what is their own."""
-    now = house.tracing.tracer.statistics
+    now, health = house.tracing.tracer.statistics, house.health
+    descriptors, max_descriptors = _descriptors()
     return messages.StatusReply(
         version=__version__,
         run=house.run,
@@ -116,7 +122,30 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
         memory_bytes=_resident_bytes(),
         stop_ns_log2=now.histogram(),
         placements=now.placements(),
+        events_per_s=round(health.events.per_second(time.monotonic(), now.head), 1),
+        stops=now.stops,
+        counters=_counters(health, now),
+        answered_ns=health.pulse.age_ns,
+        answer_ns=health.pulse.took_ns,
+        descriptors=descriptors,
+        max_descriptors=max_descriptors,
     )
+
+
+def _counters(health: Health, core: Statistics) -> dict[str, dict[str, int]]:
+    counters = health.tally.counts()
+    counters["faults"] |= {"odd_stops": core.odd_stops, "untold": core.untold}
+    counters["log"] = {"dropped": dropped_lines()}
+    return counters
+
+
+def _descriptors() -> tuple[int, int]:
+    """Return how many files are open, and how many may be."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        return len(os.listdir("/proc/self/fd")) - 1, most  # less that of the look itself
+    except OSError:
+        return most, most  # not one is left to look with
 
 
 def _resident_bytes() -> int:

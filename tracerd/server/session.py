@@ -14,6 +14,7 @@ the daemon closes the connection.  The reasons are those of SubscribeReply.end, 
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -23,10 +24,10 @@ from tracerd.protocol import messages
 from tracerd.protocol.connection import ProtocolError, ServerConnection, decode_parameters
 from tracerd.protocol.interest import either
 from tracerd.server import access
-from tracerd.server.log import Log
+from tracerd.server.log import Log, Seldom
 from tracerd.server.methods import HANDLERS, SUBSCRIBE, Caller
 from tracerd.server.streaming import UPGRADED, json_form, stream
-from tracerd.server.wire import PeerGoneError, Wire
+from tracerd.server.wire import PeerGoneError, PeerStalledError, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,10 +38,16 @@ if TYPE_CHECKING:
 
 log = Log(__name__)
 
+_refusals, _breaches = Seldom(), Seldom()
+
 _REFUSED_S: Final = 5.0
 """How long a connection over the limit has to make its first call and to hear why it is refused."""
 _MAX_REFUSED: Final = 64
 """Connections being refused at a time; beyond that they are closed without a word."""
+
+
+class UnfinishedError(ProtocolError):
+    """The peer began a message and did not end it in time."""
 
 
 class Connections:
@@ -52,6 +59,8 @@ class Connections:
 
     async def serve(self, accepted: trio.SocketStream) -> None:
         """Serve one connection; closes it.  Never raises but to be cancelled."""
+        tally = self._house.health.tally
+        ended = "shutdown"
         try:
             async with accepted:
                 peer = access.peer_of(accepted.socket)
@@ -63,14 +72,23 @@ class Connections:
                     except errors.LimitReached as error:
                         refusal = error
                     if refusal is None:
-                        await _with_reader(wire, Session(self._house, peer, wire).run)
+                        ended = await _with_reader(wire, Session(self._house, peer, wire).run)
                     else:
+                        ended = "refused"
+                        tally.count("refused", refusal.limit)
                         await self._refuse(wire, peer, refusal)
         except Exception as error:  # noqa: BLE001  must not end the daemon
+            ended = "failed"
             log.fault("a connection failed", error)
+        finally:
+            tally.count("closed", ended)
 
     async def _refuse(self, wire: Wire, peer: Peer, refusal: errors.LimitReached) -> None:
-        log.warning("connection refused", reason=str(refusal), uid=peer.uid, peer_pid=peer.pid)
+        if times := _refusals.due():
+            log.warning(
+                "connection refused", reason=str(refusal), uid=peer.uid, peer_pid=peer.pid,
+                times=times,
+            )  # fmt: skip
         if self._refused >= _MAX_REFUSED:
             return
         self._refused += 1
@@ -93,29 +111,51 @@ class Session:
         self._caller = Caller(peer)
         self._connection = ServerConnection(house.limits.message_bytes)
         self._stall_s = house.limits.stall_s
+        self._message_s = house.limits.message_s
+        self._tally = house.health.tally
 
-    async def run(self) -> None:
-        """Answer calls until the peer leaves, is refused, or breaks the protocol."""
+    async def run(self) -> str:
+        """Answer calls until the connection is over; returns why: see health.REASONS, `closed`."""
         try:
             while (call := await self._next_call()) is not None:
                 if not await self._answer(call):
-                    return
+                    break
+        except PeerStalledError:
+            return "stalled"
         except PeerGoneError:
             pass
+        except UnfinishedError as error:
+            await self._break_off(error)
+            return "unfinished"
         except ProtocolError as error:
-            log.info("protocol error", reason=error.reason, uid=self._caller.peer.uid)
-            with contextlib.suppress(PeerGoneError):
-                await self._write_error(errors.InvalidParameter("message", error.reason))
+            await self._break_off(error)
+            return "protocol"
         finally:
             self._house.attaches.release_all(self._caller)
+        return "left"
+
+    async def _break_off(self, error: ProtocolError) -> None:
+        if times := _breaches.due():
+            peer = self._caller.peer
+            log.info(
+                "protocol error", reason=error.reason, uid=peer.uid, peer_pid=peer.pid, times=times
+            )
+        with contextlib.suppress(PeerGoneError):
+            await self._write_error(errors.InvalidParameter("message", error.reason))
 
     async def _next_call(self) -> messages.Call | None:
-        while (call := self._connection.next_call()) is None:
-            data = await self._wire.read()
-            if not data:
-                return None
-            self._connection.receive_data(data)
-        return call
+        with trio.CancelScope() as patience:
+            while (call := self._connection.next_call()) is None:
+                if not self._connection.within_message:
+                    patience.deadline = math.inf
+                elif patience.deadline == math.inf:
+                    patience.deadline = trio.current_time() + self._message_s
+                data = await self._wire.read()
+                if not data:
+                    return None
+                self._connection.receive_data(data)
+            return call
+        raise UnfinishedError(f"a message begun and not ended within {self._message_s:g} seconds")
 
     async def _answer(self, call: messages.Call) -> bool:
         """Answer one call; returns whether the connection can take another."""
@@ -131,6 +171,8 @@ class Session:
             with self._guard(parameters):
                 reply = await HANDLERS[call.method](self._house, self._caller, parameters)
         except errors.TracerdError as error:
+            if isinstance(error, errors.LimitReached) and error is not self._refusal:
+                self._tally.count("refused", error.limit)
             if not call.oneway:
                 await self._write_error(error)
             return self._refusal is None
@@ -171,12 +213,14 @@ class Session:
             subscription, head = await hub.subscribe(
                 request, self._caller.peer, "msgpack" if call.upgrade else "json"
             )
+            ended = "left"
             try:
                 reply = self._first_reply(subscription, head)
                 await self._write(self._connection.reply(reply, continues=not call.upgrade))
                 form = UPGRADED if call.upgrade else json_form(self._connection)
-                await stream(subscription, hub, self._wire, form, self._stall_s)
+                ended = await stream(subscription, hub, self._wire, form, self._stall_s)
             finally:
+                self._tally.count("ended", ended)
                 hub.discard(subscription)
         return not call.upgrade
 
@@ -198,8 +242,9 @@ class Session:
         await self._wire.write(data, self._stall_s)
 
 
-async def _with_reader(wire: Wire, serve: Callable[[], Awaitable[None]]) -> None:
+async def _with_reader(wire: Wire, serve: Callable[[], Awaitable[str]]) -> str:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(wire.run)
-        await serve()
+        ended = await serve()
         nursery.cancel_scope.cancel()
+    return ended

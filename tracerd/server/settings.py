@@ -24,7 +24,9 @@ class Limits:
     """Bounds on what peers may use.  Reaching one is an error for that peer alone."""
 
     connections: int = 256
-    """In all: some 3 descriptors and 1 MiB at worst for each."""
+    """In all: a descriptor and 3 MiB at worst for each, beside a subscription's queue."""
+    connections_for_root: int = 16
+    """Of these, so many are root's alone: others together cannot keep the administrator out."""
     connections_per_uid: int = 64
     """So that one user cannot keep the others out.  Does not bind root."""
     subscriptions_per_uid: int = 128
@@ -44,6 +46,9 @@ class Limits:
     string_limit: int = 256
     """Default; strace's own default, 32, is too short for most log lines."""
     max_string_limit: int = 1 << 16
+    message_s: float = 30.0
+    """A message that has begun has to end: a connection that holds half of one for ever would cost
+    memory for nothing.  Between messages a peer may be silent for as long as it likes."""
     attach_s: float = 60.0
     """Longest a call to Attach may wait for threads that do not stop."""
     stall_s: float = 30.0

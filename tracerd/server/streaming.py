@@ -46,7 +46,11 @@ def json_form(connection: ServerConnection) -> Form:
 
 
 def _end_frame(reason: Reason) -> bytes:
-    return framing.msgpack_end(reason if isinstance(reason, str) else "failed")
+    return framing.msgpack_end(_word(reason))
+
+
+def _word(reason: Reason) -> str:
+    return reason if isinstance(reason, str) else "failed"
 
 
 def _batch_frame(pieces: Sequence[Piece]) -> bytes:
@@ -61,8 +65,8 @@ UPGRADED: Final = Form(_batch_frame, _end_frame)
 
 async def stream(
     subscription: Subscription, hub: Hub, wire: Wire, form: Form, stall_s: float
-) -> None:
-    """Write what is queued, as it comes, until the stream ends, and then why.
+) -> str:
+    """Write what is queued, as it comes, until the stream ends, and then why; returns why.
 
     stall_s: how long the peer may accept nothing; with `block` and tracing still going on
     there is no limit, as with strace.  Raises PeerGoneError.
@@ -78,7 +82,7 @@ async def stream(
             hub.relieve(subscription)
         if subscription.finished is not None:
             await wire.write(form.end(subscription.finished), stall_s)
-            return
+            return _word(subscription.finished)
         if subscription.gap.count:
             await _tell_loss_or_work(subscription, hub)
         else:

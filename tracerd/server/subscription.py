@@ -169,8 +169,12 @@ class Subscription:
         "_progress",
         "_work",
         "alone",
+        "blocked_from_ns",
+        "blocked_ns",
+        "blocking_since_ns",
         "closed",
         "compiled",
+        "deepest",
         "delivered",
         "delivered_bytes",
         "everything",
@@ -238,13 +242,21 @@ class Subscription:
         # The teller's.
         self.given = 0
         self.given_bytes = 0
+        self.deepest = 0
+        """Most events that were ever queued."""
         self.lost = 0
+        self.blocking_since_ns = 0
+        """When tracees last began to wait for it, Unix time."""
+        self.blocked_from_ns = 0
+        """The same by the monotonic clock."""
         self.markers = 0
         self.gap = Gap()
         self.alone = (self,)
         """For what is given to it and to nobody else."""
 
         # The trio thread's.
+        self.blocked_ns = 0
+        """For how long tracees waited for it, until they last went on."""
         self.delivered = 0
         self.delivered_bytes = 0
         self.markers_written = 0
@@ -286,6 +298,13 @@ class Subscription:
             self.given - self.delivered + events <= self.max_events
             and self.given_bytes - self.delivered_bytes + size <= self.max_bytes
         )
+
+    def give(self, events: int, size: int) -> None:
+        """Account so many events, of so many bytes in all, as given.  The teller."""
+        self.given += events
+        self.given_bytes += size
+        depth = self.given - self.delivered
+        self.deepest = max(self.deepest, depth)
 
     def add(self, pieces: Sequence[Piece]) -> None:
         """Queue what was handed over, and wake the writer."""
@@ -350,6 +369,7 @@ class Subscription:
     def state(self, *, blocking: bool) -> messages.SubscriptionState:
         """Return the account.  Counters are read oldest stage last, so `queued` is never < 0."""
         delivered, lost, given = self.delivered, self.lost, self.given
+        delivered_bytes = self.delivered_bytes
         return messages.SubscriptionState(
             id=self.id,
             uid=self.peer.uid,
@@ -361,6 +381,12 @@ class Subscription:
             queued=given - delivered,
             lost=lost,
             blocking=blocking,
+            queued_max=self.deepest,
+            queue_events=self.max_events,
+            queue_bytes=self.max_bytes,
+            queued_bytes=self.given_bytes - delivered_bytes,
+            blocked_ns=self.blocked_ns,
+            blocking_since_ns=self.blocking_since_ns if blocking else 0,
         )
 
 

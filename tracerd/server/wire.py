@@ -21,6 +21,10 @@ class PeerGoneError(Exception):
     """The peer has closed the connection, or accepts no more."""
 
 
+class PeerStalledError(PeerGoneError):
+    """The peer has accepted nothing for too long."""
+
+
 class Wire:
     """Reads and writes one connection.  `run` must be running for `read` to give anything."""
 
@@ -91,8 +95,9 @@ class Wire:
     ) -> None:
         """Write all of `data`.
 
-        Raises PeerGoneError if the peer has gone, or has taken not one byte for `stall_s`
-        seconds, unless `is_patient` then says to go on waiting.  After that, or if cancelled,
+        Raises PeerGoneError if the peer has gone, PeerStalledError if it has taken not one byte
+        for `stall_s` seconds and `is_patient` does not say to go on waiting.  After that, or if
+        cancelled,
         half a message may have been written: the connection is good for nothing any more.
         """
         rest = memoryview(data)
@@ -104,5 +109,5 @@ class Wire:
                 except OSError as error:
                     raise PeerGoneError from error
             if not sent and not is_patient():
-                raise PeerGoneError
+                raise PeerStalledError
             rest = rest[sent:]

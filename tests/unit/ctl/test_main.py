@@ -248,15 +248,24 @@ def test_status(out, daemon):
 
     state = messages.SubscriptionState(
         id="s1", uid=0, pid=9, overflow="block", filters=[messages.Filter(pid=[43])],
-        matched=9, delivered=4, queued=3, lost=2, blocking=True,
+        matched=9, delivered=4, queued=3, lost=2, blocking=True, queued_max=8,
+        blocked_ns=1_500_000_000,
     )  # fmt: skip
-    daemon.answers["Status"] = status(subscriptions=[state], held=1)
+    daemon.answers["Status"] = status(
+        subscriptions=[state], held=1, events_per_s=12.3, counters={"lost": {"slow": 2, "x": 0}}
+    )
 
     said = out("status")[1]
 
     assert "up           1 d 02:03:04" in said
     assert "traced       1 processes, 2 threads, 1 held by a full subscription" in said
-    assert 's1    0    9  block (holding)        9          4       3     2  [{"pid":[43]}]' in said
+    assert "events       7, 12 per second" in said
+    assert "lost         slow 2\n" in said
+    [row] = [line for line in said.splitlines() if line.startswith("s1")]
+    assert row.split() == [
+        *("s1", "0", "9", "block", "(holding)", "9", "4", "3", "8", "2", "1.5", "s"),
+        '[{"pid":[43]}]',
+    ]
     assert json.loads(out("status", "--json")[1])["head"] == 7
 
 
