@@ -331,10 +331,10 @@ def test_what_no_gate_holds_cannot_fill_the_memory(serving, make_call):
 def test_a_blocking_subscription_that_fails_frees_its_tracees(serving, make_call, monkeypatch):
     sound = Compiled.matches
 
-    def matches(self, event, subject):
+    def matches(self, event, subject, kind):
         if event.pid == 666:
             raise RuntimeError("boom")
-        return sound(self, event, subject)
+        return sound(self, event, subject, kind)
 
     monkeypatch.setattr(Compiled, "matches", matches)
 

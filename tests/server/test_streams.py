@@ -261,10 +261,10 @@ def test_until_waits_for_the_last_holder(serving, make_call, target):
 def test_a_filter_that_fails_ends_its_own_subscription_only(serving, make_call, monkeypatch):
     sound = Compiled.matches
 
-    def matches(self, event, subject):
+    def matches(self, event, subject, kind):
         if self.normalised()[0].pid == [666]:
             raise RuntimeError("boom")
-        return sound(self, event, subject)
+        return sound(self, event, subject, kind)
 
     monkeypatch.setattr(Compiled, "matches", matches)
 

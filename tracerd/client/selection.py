@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
+from tracerd.protocol.detail import DetailName
 from tracerd.protocol.messages import Filter, Match, Subscribe
 from tracerd.protocol.text import shown
 
@@ -37,6 +38,7 @@ class Options(TypedDict, total=False):
     filters: Sequence[Filter]
     """Instead of the fields above: any of these may match."""
     level: Literal["path", "fd", "io"]
+    detail: DetailName
     overflow: Literal["drop", "block", "disconnect"]
     queue_events: int
     queue_bytes: int

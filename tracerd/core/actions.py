@@ -13,7 +13,8 @@ from tracerd.core.calls import NOT_RESTARTED
 from tracerd.core.state_calls import EXECS, STATE_CALLS
 from tracerd.core.syscalls import TABLED, lookup
 from tracerd.core.syscalls.model import Capture, How, Syscall
-from tracerd.core.syscalls.plan import Plan, plan_for
+from tracerd.core.syscalls.plan import WIDTHS, Plan, plan_for
+from tracerd.protocol.detail import Detail
 from tracerd.protocol.interest import NOTHING, Interest, either
 
 ABIS: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
@@ -41,20 +42,25 @@ class Action(NamedTuple):
     """A call of calls.NOT_RESTARTED."""
     prefixes: tuple[bytes, ...] | None = None
     """If not None, it is told only if it may have to do with a path that begins so."""
+    detail: Detail = Detail.FULL
+    """What was captured is enough for this level."""
 
 
 class Actions:
     """The table for what is wanted of a process.  `find` is called at every syscall-enter-stop.
 
-    interests: of all wishes that cover it.  calls: whether any call has to stop.
+    interests: of all wishes that cover it.  calls: whether any call has to stop.  exec_detail: how
+    much is wanted of what it executes.  becoming: the same, of who it may be after its next exec.
     """
 
-    def __init__(self, interests: Iterable[Interest] = ()) -> None:
+    def __init__(self, interests: Iterable[Interest] = (), becoming: Detail = Detail.NAMES) -> None:
         self.interests = tuple(interests)
         self.interest = NOTHING
         for each in self.interests:
             self.interest = self.interest.union(each)
         self.calls = _any_calls(self.interest)
+        self.exec_detail = exec_detail(self.interests)
+        self._becoming = becoming
         self._found: dict[int, dict[int, Action | None]] = {}
 
     def find(self, arch: int, nr: int) -> Action | None:
@@ -75,9 +81,13 @@ class Actions:
         foreign = syscall.abi not in TABLED
         if not (tell_enter or tell_exit or foreign or name in STATE_CALLS):
             return None
-        plan = plan_for(syscall)
-        enter = [self._limited(capture) for capture in plan.enter]
-        envp = syscall.index.get("envp", -1)
+        detail = self._detail(name)
+        plan = plan_for(syscall, detail)
+        limit = self._content_limit(detail)
+        enter = [_limited(capture, limit) for capture in plan.enter]
+        if name == "clone3" and detail < Detail.ARGS and "blind" in interest.types:
+            enter = [_flags_of_clone3(syscall)]  # a child that escapes is to be told of
+        envp = syscall.index.get("envp", -1) if detail >= Detail.ARGS else -1
         if envp >= 0 and not interest.envp:
             at = plan.arg_enter[envp]
             enter[at] = enter[at]._replace(limit=0)  # read nothing
@@ -85,13 +95,33 @@ class Actions:
             syscall,
             plan,
             tuple(enter),
-            tuple([self._limited(capture) for capture in plan.exit]),
+            tuple([_limited(capture, limit) for capture in plan.exit]),
             tell_enter,
             tell_exit,
             noted=name in STATE_CALLS or not syscall.known,
             again=name in NOT_RESTARTED,
             prefixes=self._prefixes(name, plan),
+            detail=detail,
         )
+
+    def _detail(self, name: str) -> Detail:
+        """Return the most that anyone wants of a call."""
+        detail = Detail.NAMES
+        if name in EXECS:
+            detail = max(self.exec_detail, self._becoming)
+        for each in self.interests:
+            if each.detail > detail and (
+                (each.exit is None or name in each.exit)
+                or (each.enter is None or name in each.enter)
+            ):
+                detail = each.detail
+        return detail
+
+    def _content_limit(self, detail: Detail) -> int | None:
+        """Return where contents are cut, bytes; None: where the table has them cut."""
+        if detail is Detail.ARGS:
+            return 0
+        return self.interest.string_limit or None
 
     def _prefixes(self, name: str, plan: Plan) -> tuple[bytes, ...] | None:
         """Return what paths of a call must begin with for anyone to want it."""
@@ -105,16 +135,35 @@ class Actions:
                 prefixes.update(path.encode() for path in each.paths)
         return tuple(sorted(prefixes))
 
-    def _limited(self, capture: Capture) -> Capture:
-        if capture.parts is not None:
-            parts = {
-                which: (count, tuple([self._limited(each) for each in captures]))
-                for which, (count, captures) in capture.parts.items()
-            }
-            return capture._replace(parts=parts)
-        if capture.how in CONTENT and self.interest.string_limit:
-            return capture._replace(limit=self.interest.string_limit)
+
+def _limited(capture: Capture, limit: int | None) -> Capture:
+    """Return a capture with another limit, if it is one of contents.  None: as it is."""
+    if limit is None:
         return capture
+    if capture.parts is not None:
+        parts = {
+            which: (count, tuple([_limited(each, limit) for each in captures]))
+            for which, (count, captures) in capture.parts.items()
+        }
+        return capture._replace(parts=parts)
+    return capture._replace(limit=limit) if capture.how in CONTENT else capture
+
+
+def _flags_of_clone3(syscall: Syscall) -> Capture:
+    """Return the capture of the first word of struct clone_args (see calls.clone_flags)."""
+    return Capture(How.BYTES, 0, limit=8, width=WIDTHS[syscall.abi])
+
+
+def exec_detail(interests: Iterable[Interest]) -> Detail:
+    """Return the most that anyone wants of an exec, be it of the event or of the call."""
+    return max(
+        (
+            each.detail
+            for each in interests
+            if "exec" in each.types or each.exit is None or not EXECS.isdisjoint(each.exit)
+        ),
+        default=Detail.NAMES,
+    )
 
 
 def _any_calls(interest: Interest) -> bool:

@@ -99,7 +99,10 @@ def runs_again(call: kernel.Interrupted) -> bool:
 
 
 def clone_flags(entry: Call) -> int | None:
-    """Return the flags of a call that makes a task; None if it is another, or unreadable."""
+    """Return the flags of a call that makes a task; None if it is another, or not known.
+
+    Those of clone3 are in memory, which may be unreadable, or not have been read (see Actions).
+    """
     name = entry.action.syscall.name
     if name in ("fork", "vfork"):
         return 0

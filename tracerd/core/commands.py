@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from tracerd.core.pidfd import PidFd
 from tracerd.core.tracee import Identity, Process
-from tracerd.protocol.events import Event
+from tracerd.protocol.detail import Detail, seen
+from tracerd.protocol.events import Event, SyscallEnter, SyscallExit
 from tracerd.protocol.interest import Interest
 
 
@@ -182,12 +183,45 @@ class ReleaseResult:
     pending: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """An event and the process that made it, as it was then (for filters and access rules)."""
+class UndescribedError(Exception):
+    """A fault of ours: an event could not be put together from what was recorded."""
 
-    event: Event
-    process: Identity
+
+class Published:
+    """An event and the process that made it, as it was then (for filters and access rules).
+
+    kind: the event's type.  facts: what filters are to look at, instead of the event.  captured:
+    the level of detail up to which it is known.
+    """
+
+    __slots__ = ("_event", "captured", "kind", "pid", "process", "seq", "syscall")
+
+    kind: type[Event]
+    syscall: str
+    """The call's name; empty for an event of another type."""
+
+    def __init__(self, event: Event, process: Identity) -> None:
+        self.kind = type(event)
+        self.seq = event.seq
+        self.pid = event.pid
+        self.process = process
+        self.captured = Detail.FULL
+        self.syscall = event.syscall if isinstance(event, SyscallEnter | SyscallExit) else ""
+        self._event = event
+
+    @property
+    def facts(self) -> Any:
+        """What filters are to look at."""
+        return self._event
+
+    @property
+    def event(self) -> Event:
+        """All that there is of it."""
+        return self.at(Detail.FULL)
+
+    def at(self, detail: Detail) -> Event:
+        """Return the event as it is seen at a level.  Raises UndescribedError."""
+        return seen(self._event, self.process, detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +284,8 @@ class Statistics:
     """That no rule of the state machine covers, or that made us fail."""
     untold: int = 0
     """Things recorded of which no event could be made."""
+    reads: Callable[[], int] = int
+    """Of tracees' memory, at calls, so far."""
     stuck: tuple[Stuck, ...] = ()
     histogram: Callable[[], list[int]] = list
     """Of how long tasks stand still at a call: see pump.Pump."""

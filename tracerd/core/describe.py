@@ -1,26 +1,26 @@
 """From records and facts to protocol events.
 
 Calls are described by the teller, long after the task was resumed: from what the pump captured and
-who the process was then, never from the kernel.  All else is described by the tracer thread, some
-of it while the task is stopped.  `seq` is 0 until the teller gives the event one.
+who the process was then, never from the kernel (call_event.py puts the parts together).  All else
+is described by the tracer thread, some of it while the task is stopped.  `seq` is 0 until the
+teller gives the event one.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from typing import Any
 
-from tracerd.core import files, kernel, procfs
+from tracerd.core import kernel, procfs
 from tracerd.core.decode.errnos import errno_name
 from tracerd.core.decode.signals import si_code_name, signal_name
 from tracerd.core.pump import Call
-from tracerd.core.state_calls import EXECS
 from tracerd.core.syscalls import decode_args, decode_ret
 from tracerd.core.syscalls.model import Captured, OpenedFile, Words
 from tracerd.core.tracee import Details, Identity
 from tracerd.core.wait_status import Kind, WaitStatus
 from tracerd.protocol import events
+from tracerd.protocol.detail import Detail
 from tracerd.protocol.text import shown
 
 RESTARTS = frozenset({512, 513, 514, 516})
@@ -46,75 +46,29 @@ def head(process: Identity, tid: int, time_ns: int, comm: str) -> Details:
         "comm": comm,
     }
     if process.inner:
-        found |= _own_ids(process, tid)
+        found |= own_ids(process, tid)
     return found
 
 
-def entered(
-    process: Identity, comm: str, entry: Call, time_ns: int, resumes: str | None
-) -> events.SyscallEnter:
-    """Describe a syscall-enter-stop.  resumes: see events.SyscallEnter."""
-    entry, _ = files.part_told(entry, None)
-    syscall = entry.action.syscall
-    return events.SyscallEnter(
-        **head(process, entry.tid, time_ns, comm),
-        syscall=syscall.name,
-        nr=entry.nr,
-        abi=syscall.abi,
-        args=decode_args(syscall, Words(entry.args), entry.captured, ()),
-        fds=_fds(entry),
-        resumes=resumes,
-    )
+def shown_args(entry: Call, back: Call | None) -> dict[str, Any]:
+    """Return the arguments of a call recorded for Detail.ARGS at least.
 
-
-def returned(
-    process: Identity,
-    comm: str,
-    entry: Call,
-    back: Call | None,
-    time_ns: int,
-    resumes: str | None = None,
-    *,
-    implied: Sequence[events.FileAccess] = (),
-) -> events.SyscallExit:
-    """Describe a call that came back, or (back is None) never will.
-
-    resumes: see events.SyscallEnter.  implied: what the kernel opened by itself, of an exec.
+    back: its exit record; None if it has none.  Both are to be those of files.part_told.
     """
-    entry, back = files.part_told(entry, back)
     syscall = entry.action.syscall
-    words = (
-        Words(entry.args)
-        if back is None
-        else Words(entry.args, back.ret, back.failed, returned=True)
-    )
-    args = decode_args(syscall, words, entry.captured, () if back is None else back.captured)
-    result: dict[str, Any]
-    result = {"unfinished": True} if back is None else _result(entry, back, args)
-    if process.inner:
-        result |= _own_ids(process, entry.tid)
-    found = files.entries(process, entry, back) if syscall.level else []
-    if entry.action.noted and syscall.name in EXECS and back is not None and not back.failed:
-        found += implied
-    return events.SyscallExit(
-        seq=0,
-        time_ns=time_ns,
-        pid=process.pid,
-        tid=entry.tid,
-        start=process.start,
-        comm=comm,
-        syscall=syscall.name,
-        nr=entry.nr,
-        abi=syscall.abi,
-        args=args,
-        fds=_fds(entry),
-        files=found,
-        resumes=resumes,
-        **result,
-    )
+    if back is None:
+        return decode_args(syscall, Words(entry.args), entry.captured, ())
+    words = Words(entry.args, back.ret, back.failed, returned=True)
+    return decode_args(syscall, words, entry.captured, back.captured)
 
 
-def _result(entry: Call, back: Call, args: dict[str, Any]) -> dict[str, Any]:
+def outcome(entry: Call, back: Call | None) -> dict[str, Any]:
+    """Return how a call went: fields of a SyscallExit for which no memory is read.
+
+    back: its exit record; None if it never returned.
+    """
+    if back is None:
+        return {"unfinished": True}
     result: dict[str, Any] = {"duration_ns": back.when_ns - entry.when_ns}
     if entry.action.syscall.name in SIGRETURNS:
         return result
@@ -126,9 +80,20 @@ def _result(entry: Call, back: Call, args: dict[str, Any]) -> dict[str, Any]:
             result["restart"] = True
             result["ret"] = None
         return result
-    syscall = entry.action.syscall
-    result["ret"] = decode_ret(syscall, back.ret)
-    if syscall.name in PAIRS and isinstance(pair := args.get(PAIRS[syscall.name]), list):
+    result["ret"] = decode_ret(entry.action.syscall, back.ret)
+    return result
+
+
+def results(entry: Call, back: Call | None, args: dict[str, Any]) -> dict[str, Any]:
+    """Return what a call returned beside a number, recorded for Detail.ARGS at least.
+
+    back, both: as for shown_args.  args: the arguments, as shown.
+    """
+    result: dict[str, Any] = {}
+    name = entry.action.syscall.name
+    if back is None or back.failed or name in SIGRETURNS:
+        return result
+    if name in PAIRS and isinstance(pair := args.get(PAIRS[name]), list):
         result["rets"] = pair
     at = entry.action.plan.opened
     if 0 <= at < len(back.captured):
@@ -188,6 +153,7 @@ def executed(
     place: events.FileAccess | None,
     time_ns: int,
     *,
+    detail: Detail,
     envp: bool,
 ) -> events.Exec:
     """Describe an exec.  place: what was executed, if that is known.
@@ -197,7 +163,7 @@ def executed(
     path, b64 = process.exe, None
     if place is not None:
         path, b64 = place.path, place.path_b64
-    argv, whole = procfs.cmdline(tid)
+    argv, whole = procfs.cmdline(tid) if detail >= Detail.ARGS else ([], True)
     return events.Exec(
         **head(process, tid, time_ns, process.comm),
         path=path,
@@ -209,12 +175,12 @@ def executed(
     )
 
 
-def _own_ids(process: Identity, tid: int) -> dict[str, int | None]:
+def own_ids(process: Identity, tid: int) -> dict[str, int | None]:
     """Return what a task of a process in another pid namespace is called there."""
     return {"ns_pid": process.inner.get(process.pid), "ns_tid": process.inner.get(tid)}
 
 
-def _fds(entry: Call) -> dict[str, str]:
+def shown_fds(entry: Call) -> dict[str, str]:
     """Return what descriptor arguments refer to, by argument name."""
     syscall, plan = entry.action.syscall, entry.action.plan
     named: dict[str, str] = {}

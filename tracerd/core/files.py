@@ -13,6 +13,7 @@ from tracerd.core.pump import Call
 from tracerd.core.syscalls import part_of, plan_for
 from tracerd.core.syscalls.model import Arg, Captured, Cut, OpenedFile
 from tracerd.core.tracee import Details, Identity
+from tracerd.protocol.detail import Detail
 from tracerd.protocol.events import Created, FileAccess
 from tracerd.protocol.text import exact, shown
 
@@ -23,12 +24,12 @@ CREAT_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 MAP_SHARED, MAP_SHARED_VALIDATE = 1, 3
 PROT_WRITE = 2
 
-NAMELESS: dict[str, Callable[[int], tuple[str, ...]]] = {
+NAMELESS_OPS: dict[str, Callable[[int], tuple[str, ...]]] = {
     "open_by_handle_at": lambda flags: open_ops(flags, None),
     "memfd_create": lambda _: ("create",),
     "memfd_secret": lambda _: ("create",),
 }
-"""Calls that name no file but return one, with what they do to it, by their flags."""
+"""What the calls of plan.NAMELESS do to the file that they return, by their flags."""
 
 ACCESS_MODES: dict[int, tuple[str, ...]] = {
     0: ("read",),
@@ -92,7 +93,7 @@ def part_told(entry: Call, back: Call | None) -> tuple[Call, Call | None]:
     if part is None:
         return entry, back
     row, before, after = part
-    action = entry.action._replace(syscall=row, plan=plan_for(row))
+    action = entry.action._replace(syscall=row, plan=plan_for(row, entry.action.detail))
     entry = entry._replace(action=action, args=before.args, captured=before.captured)
     if back is not None:
         back = back._replace(action=action, args=before.args, captured=after)
@@ -102,7 +103,8 @@ def part_told(entry: Call, back: Call | None) -> tuple[Call, Call | None]:
 def entries(process: Identity, entry: Call, back: Call | None) -> list[FileAccess]:
     """Return what a call does to files.  back: its exit record; None if it never returned.
 
-    Of a call that stands for another, both records are to be those of part_told.
+    It was recorded for Detail.FILES at least.  Of a call that stands for another, both records
+    are to be those of part_told.
     """
     syscall, plan = entry.action.syscall, entry.action.plan
     failed = back is None or back.failed
@@ -128,7 +130,7 @@ def entries(process: Identity, entry: Call, back: Call | None) -> list[FileAcces
                 found.append(_access(process, place_or_none, arg.op))
         elif position in plan.links:
             found += _descriptor(process, entry, position, arg.op)
-    if syscall.name in NAMELESS:
+    if syscall.name in NAMELESS_OPS:
         found += _returned(process, entry, back)
     return found
 
@@ -180,7 +182,7 @@ def _returned(process: Identity, entry: Call, back: Call | None) -> list[FileAcc
         return []
     return [
         FileAccess(path=answer["real"], op=op, **answer)
-        for op in NAMELESS[entry.action.syscall.name](open_flags(entry))
+        for op in NAMELESS_OPS[entry.action.syscall.name](open_flags(entry))
     ]
 
 
@@ -231,7 +233,7 @@ def _access(process: Identity, place: Place, op: str, extra: Details | None = No
 
 def executed(process: Identity, tid: int, entry: Call | None) -> FileAccess | None:
     """Return what a successful exec executed, from the call if it was seen, else from AT_EXECFN."""
-    if entry is not None:
+    if entry is not None and entry.action.detail >= Detail.FILES:
         found = entries(process, entry, None)
         if found and not found[0].unresolved:
             return found[0]

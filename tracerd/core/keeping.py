@@ -37,6 +37,7 @@ from tracerd.core.tracker import (
 from tracerd.core.wait_status import Kind
 from tracerd.core.watching import Watcher
 from tracerd.protocol import events
+from tracerd.protocol.detail import Detail
 from tracerd.protocol.text import shown
 
 TRACING_REQUESTS = frozenset({0, 16, 0x4206})
@@ -195,14 +196,19 @@ class Keeper:
         scene.watch(process, tid)
         if not process.owners or process.held:
             scene.pump.set_manual(tid, True)
-        place = files.executed(process.identity, tid, entry)
+        detail = process.actions.exec_detail
+        place = None
+        if detail >= Detail.FILES:
+            place = files.executed(process.identity, tid, entry)
         if entry is not None and place is not None and place.path_b64 is None:
             found = self._interpreters.implied(tid, place.path.encode())
             each = [files.implied(process.identity, path) for path in found]
             scene.pump.put(Implied(tid, each))
         if process.wants("exec"):
             envp = process.actions.interest.envp
-            event = describe.executed(process.identity, tid, fact.former, place, time_ns, envp=envp)
+            event = describe.executed(
+                process.identity, tid, fact.former, place, time_ns, detail=detail, envp=envp
+            )
             scene.emit(process, event)
 
     def unfinished(self, process: Process, tid: int, time_ns: int) -> None:

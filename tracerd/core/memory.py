@@ -23,6 +23,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._open: OrderedDict[int, int] = OrderedDict()
+        self.reads = 0
+        """Tried so far."""
 
     def read(self, tid: int, space: int, address: int, size: int) -> bytes:
         """Return up to `size` bytes at `address`; fewer, or none, where memory ends.
@@ -36,6 +38,7 @@ class Memory:
             fd = self._fetch(tid, space)
             if fd < 0:
                 return b""
+        self.reads += 1
         try:
             data = os.pread(fd, size, address)
         except (OSError, OverflowError):

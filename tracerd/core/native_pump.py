@@ -67,6 +67,11 @@ class NativePump:
         """Syscall stops handled so far."""
         return self._pump.stops
 
+    @property
+    def reads(self) -> int:
+        """Reads of tracees' memory so far."""
+        return self._pump.reads
+
     def watch(self, tid: int, tgid: int, actions: Actions, mode: Mode) -> None:
         """Handle this task's syscall stops from now on, or in another way."""
         self._pump.watch(tid, tgid, actions, mode)

@@ -96,7 +96,7 @@ def will_run_again(tid: int) -> bool:
 class Pump(Protocol):
     """See the head of this file.  All methods but `take` are for the tracer thread.
 
-    threaded: whether `take` belongs on a thread of its own.  stops: syscall stops handled so far.
+    threaded: whether `take` belongs on a thread of its own.
     """
 
     name: str
@@ -105,6 +105,10 @@ class Pump(Protocol):
     @property
     def stops(self) -> int:
         """Syscall stops handled so far; from any thread."""
+
+    @property
+    def reads(self) -> int:
+        """Reads of tracees' memory so far; from any thread."""
 
     def watch(self, tid: int, tgid: int, actions: Actions, mode: Mode) -> None:
         """Handle this task's syscall stops from now on, or from now on in this way."""

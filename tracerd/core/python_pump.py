@@ -56,6 +56,11 @@ class PythonPump:
         """A second status of a task already in the batch: it opens the next one."""
         self._queue: list[object] = []
 
+    @property
+    def reads(self) -> int:
+        """Reads of tracees' memory so far."""
+        return self._memory.reads
+
     def watch(self, tid: int, tgid: int, actions: Actions, mode: Mode) -> None:
         """Handle this task's syscall stops from now on, or from now on in this way."""
         task = self._tasks.get(tid)

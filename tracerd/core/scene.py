@@ -52,6 +52,7 @@ class Scene:
         self.tracer_tid = 0
         self.statistics = Statistics(
             pump=self.pump.name,
+            reads=lambda: self.pump.reads,
             histogram=self.pump.histogram,
             placements=self.pump.placements,
         )

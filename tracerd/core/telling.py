@@ -1,5 +1,8 @@
 """The teller: takes what the tracer thread recorded, makes events of it, and publishes them.
 
+Of a call it makes no more than what was recorded and by whom: the rest is described when, and as
+far as, a subscription wants it (call_event.py).
+
 With the native pump it has a thread of its own: while it describes one batch, the tracer thread
 goes on recording the next, without the GIL.  With the pump in Python there would be nothing to
 gain, so the tracer thread itself tells after every round.  Either way the tracer thread makes all
@@ -12,13 +15,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from tracerd.core import describe, kernel
+from tracerd.core import kernel
 from tracerd.core.actions import tells_return
+from tracerd.core.call_event import CallEvent
 from tracerd.core.commands import Gate, Item, Publish, Published, Statistics, TargetEnded
 from tracerd.core.items import (
     HEAD,
@@ -35,7 +39,7 @@ from tracerd.core.items import (
 )
 from tracerd.core.pump import Call, Pair, Pump
 from tracerd.core.tracee import Identity
-from tracerd.protocol.events import Event, FileAccess
+from tracerd.protocol.events import Event, FileAccess, SyscallEnter, SyscallExit
 
 log = logging.getLogger("tracerd.tracer")
 
@@ -154,15 +158,28 @@ class Teller:
 
     # --- calls --------------------------------------------------------------------------------
 
+    def _emit_call(
+        self,
+        kind: type[SyscallEnter | SyscallExit],
+        identity: Identity,
+        comm: str,
+        entry: Call,
+        back: Call | None,
+        time_ns: int,
+        implied: Sequence[FileAccess] = (),
+    ) -> None:
+        self._seq += 1
+        resumes = self._resumes(entry)
+        event = CallEvent(kind, self._seq, identity, comm, entry, back, time_ns, resumes, implied)
+        self._items.append(event)
+
     def _entered(self, entry: Call) -> None:
         found = self._tasks.get(entry.tid)
         if found is None or found[0].identity.hidden:
             return
         identity = found[0].identity
         time_ns = entry.when_ns + self._offset
-        resumes = self._resumes(entry)
-        event = describe.entered(identity, found[1], entry, time_ns, resumes)
-        self._emit(event, identity)
+        self._emit_call(SyscallEnter, identity, found[1], entry, None, time_ns)
 
     def _pair(self, pair: Pair) -> None:
         entry, back = pair
@@ -171,19 +188,17 @@ class Teller:
         if found is None:
             return
         process, comm = found
-        resumes = self._resumes(entry)
         if self._tells(process, entry):
-            event = describe.returned(
+            self._emit_call(
+                SyscallExit,
                 process.identity,
                 comm,
                 entry,
                 back,
                 back.when_ns + self._offset,
-                resumes=resumes,
-                implied=self._implied.pop(tid, ()) if self._implied else (),
+                self._implied.pop(tid, ()) if self._implied else (),
             )
-            self._emit(event, process.identity)
-        if back.failed and back.ret == -kernel.ERESTART_RESTARTBLOCK and not resumes:
+        if back.failed and back.ret == -kernel.ERESTART_RESTARTBLOCK and not self._resumes(entry):
             self._resumable[tid] = entry.action.syscall.name
 
     def _tells(self, process: _Process, entry: Call) -> bool:
@@ -191,9 +206,7 @@ class Teller:
 
     def _unfinished(self, item: Unfinished) -> None:
         entry, time_ns, comm, identity = item
-        resumes = self._resumes(entry)
-        event = describe.returned(identity, comm, entry, None, time_ns, resumes)
-        self._emit(event, identity)
+        self._emit_call(SyscallExit, identity, comm, entry, None, time_ns)
 
     def _resumes(self, entry: Call) -> str | None:
         """Return what a restart_syscall goes on with."""

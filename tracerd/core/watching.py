@@ -7,20 +7,24 @@ the wishes change, and when a process has become another: by fork, exec, or new 
 from __future__ import annotations
 
 import logging
+from typing import TypeAlias
 
 import msgspec
 
 from tracerd.core import untraceable
-from tracerd.core.actions import NOBODY, Actions, captured_names
+from tracerd.core.actions import Actions, captured_names, exec_detail
 from tracerd.core.commands import Answer, ExpireInterest, SetInterest, Wish
 from tracerd.core.items import Known
 from tracerd.core.pump import Mode
 from tracerd.core.scene import Scene
 from tracerd.core.tracee import Identity, Process
 from tracerd.core.tracker import State
+from tracerd.protocol.detail import Detail
 from tracerd.protocol.interest import Interest
 
 log = logging.getLogger("tracerd.tracer")
+
+_Tables: TypeAlias = dict[tuple[frozenset[Interest], Detail], Actions]
 
 
 class Watcher:
@@ -29,7 +33,9 @@ class Watcher:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._wishes: tuple[Wish, ...] = ()
-        self._tables: dict[frozenset[Interest], Actions] = {}
+        self._becoming = Detail.NAMES
+        """How much of an exec any wish wants: whom it covers may change by it."""
+        self._tables: _Tables = {}
         """By what is wanted, so that processes of which the same is wanted share one."""
         self._switching: list[tuple[set[int], Answer]] = []
         """Changes of interest, each with the tasks that still run the old way."""
@@ -43,6 +49,7 @@ class Watcher:
         """Heed other wishes; tasks that ran without syscall stops are switched over."""
         scene = self._scene
         self._wishes = command.wishes
+        self._becoming = exec_detail(wish.interest for wish in command.wishes)
         scene.pump.limit(*command.lag or (None, None))
         before, self._tables = self._tables, {}
         waiting: set[int] = set()
@@ -85,7 +92,7 @@ class Watcher:
     def _tell(self, process: Process) -> None:
         self._scene.pump.put(Known(process.identity, process.actions.interest.exit))
 
-    def _judge(self, process: Process, tables: dict[frozenset[Interest], Actions]) -> set[int]:
+    def _judge(self, process: Process, tables: _Tables) -> set[int]:
         """Watch a process as is wanted; returns the tasks that have yet to stop for it.
 
         tables: to be taken over, if it is one of them that is wanted.
@@ -111,15 +118,16 @@ class Watcher:
                 waiting.add(tid)
         return waiting
 
-    def _actions(self, process: Identity, tables: dict[frozenset[Interest], Actions]) -> Actions:
-        if process.hidden:
-            return NOBODY
+    def _actions(self, process: Identity, tables: _Tables) -> Actions:
         wanted = frozenset(
-            self._seen_from(process, wish) for wish in self._wishes if _covers(wish, process)
+            self._seen_from(process, wish)
+            for wish in self._wishes
+            if not process.hidden and _covers(wish, process)
         )
-        found = self._tables.get(wanted)
+        key = wanted, self._becoming
+        found = self._tables.get(key)
         if found is None:
-            found = self._tables[wanted] = tables.get(wanted) or Actions(wanted)
+            found = self._tables[key] = tables.get(key) or Actions(*key)
         return found
 
     @staticmethod

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -64,12 +64,14 @@ FILTERABLE: frozenset[str] = frozenset(EVENT_TYPES) - STREAM_CONTROL
 class Want(NamedTuple):
     """What one filter wants of the tracer, and of which processes.
 
-    interest: without string_limit and envp, which belong to the subscription.  covers: whether
-    an event of a process could pass, judged by its pid, user, executable and ancestors alone.
+    interest: without string_limit, envp and detail, which belong to the subscription.  covers:
+    whether an event of a process could pass, judged by its pid, user, executable and ancestors
+    alone.  judged: whether files decide: then they must be captured, whatever the detail.
     """
 
     interest: Interest
     covers: Judge
+    judged: bool = False
 
 
 class Compiled:
@@ -95,7 +97,11 @@ class Compiled:
             if self.pids is not None:
                 self.pids = None if term.pids is None else self.pids | term.pids
         self.wants = tuple(
-            Want(Interest(term.types, term.enter, term.exit, paths=term.paths), term.judge)
+            Want(
+                Interest(term.types, term.enter, term.exit, paths=term.paths),
+                term.judge,
+                term.judged,
+            )
             for term in live
         )
         self._checks: dict[type[Event], tuple[Check, ...]] = {
@@ -107,9 +113,13 @@ class Compiled:
             )
         self._filters = [_normalised(one) for one in filters]
 
-    def matches(self, event: Event, subject: Subject) -> bool:
-        """Return whether the event, made by `subject`, passes."""
-        for check in self._checks.get(type(event), ()):  # noqa: SIM110  as fast as it can be
+    def matches(self, event: Any, subject: Subject, kind: type[Event] | None = None) -> bool:
+        """Return whether an event, made by `subject`, passes.
+
+        kind: its type, if it is given as something else that has the attributes looked at.
+        """
+        checks = self._checks.get(kind or type(event), ())
+        for check in checks:  # noqa: SIM110  as fast as it can be
             if check(event, subject):
                 return True
         return False
@@ -133,6 +143,7 @@ class _Term:
     pids: frozenset[int] | None
     paths: frozenset[str] | None
     judge: Judge
+    judged: bool
     checks: dict[str, Check]
 
 
@@ -189,6 +200,7 @@ def _compile_one(one: Filter, catalogue: Catalogue, counted: frozenset[str], fie
         pids=wanted.pid,
         paths=wanted.path_heads if "syscall_exit" in types else None,
         judge=covering(wanted, unwanted),
+        judged=judged,
         checks=checks,
     )
 

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from tracerd.protocol.detail import Detail
+
 MOST_PREFIXES: Final = 64
 """Beginnings of paths that each call is held against; more of them are made fewer and shorter."""
 
@@ -21,7 +23,8 @@ class Interest(msgspec.Struct, frozen=True):
     joined, as folded, or the kernel's own name for it, begins with one of these, or one that is
     unresolved; None: whatever its paths are.  They are plain ASCII without backslashes, so they
     may be held against the bytes of a path as well as against its text.
-    The default wants nothing.
+    detail: how much of each event; what is wanted of a call is the most that anyone wants of it.
+    The default wants no event.
     """
 
     types: frozenset[str] = frozenset()
@@ -30,6 +33,7 @@ class Interest(msgspec.Struct, frozen=True):
     string_limit: int = 0
     envp: bool = False
     paths: frozenset[str] | None = None
+    detail: Detail = Detail.FULL
 
     def union(self, other: Interest) -> Interest:
         """Return what either wants."""
@@ -48,10 +52,11 @@ class Interest(msgspec.Struct, frozen=True):
             string_limit=max(self.string_limit, other.string_limit),
             envp=self.envp or other.envp,
             paths=paths,
+            detail=max(self.detail, other.detail),
         )
 
 
-NOTHING = Interest()
+NOTHING = Interest(detail=Detail.NAMES)
 
 
 def union(interests: Iterable[Interest]) -> Interest:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tracerd.protocol.detail import DetailName
 from tracerd.protocol.events import FileAccess as FileAccess  # noqa: PLC0414  re-export for docs
 
 INTERFACE = "io.tracerd"
@@ -138,6 +139,7 @@ class SubscriptionState(msgspec.Struct, kw_only=True):
     uid: int
     pid: int
     """Of the subscriber, as the kernel named it at connect."""
+    detail: str = "full"
     overflow: str
     filters: list[Filter]
     matched: int
@@ -190,6 +192,8 @@ class StatusReply(msgspec.Struct, kw_only=True):
     stuck: list[StuckTracee] = []
     memory_bytes: int = 0
     """Resident memory of the daemon."""
+    memory_reads: int = 0
+    """How often memory of traced processes was read at their calls; see Subscribe.detail."""
     stop_ns_log2: list[int] = []
     """Syscall stops by how long the task stood still, from the wait that showed it to its resume:
     entry n counts those of 2^n to 2^(n+1) ns.  Empty if the pump does not measure."""
@@ -214,6 +218,8 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     """Open a stream of events.  An event passes if any filter matches; no filter: all pass.
 
     level: how much counts as file access (events.LEVELS).
+    detail: how much of each event is sent (detail.Detail): what nobody wants is not read from the
+    traced processes.
     queue_events, queue_bytes: bounds of this subscription's queue; 0: the default.
     string_limit: where buffers and long strings are cut, bytes.
     until: end the stream once the attach of this pid has ended.
@@ -222,6 +228,7 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
 
     filters: list[Filter] = []
     level: Literal["path", "fd", "io"] = "path"
+    detail: DetailName = "full"
     overflow: Literal["drop", "block", "disconnect"] = "drop"
     queue_events: int = 0
     queue_bytes: int = 0

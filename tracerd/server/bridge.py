@@ -2,9 +2,10 @@
 
 The teller is the thread on which events are published and commands answered: the tracer thread
 itself with a pump that is not threaded, else one of its own.  There each event is held against
-the live subscriptions, once for all that ask for the same, and encoded at most once per wire
-format.  At the end of a round what a group of subscriptions gets is joined, and accounted against
-the bounded queue of each.  All of a round goes over in one piece:
+the live subscriptions, once for all that ask for the same, and described and encoded at most once
+per level of detail and wire format that somebody gets.  At the end of a round what a group of
+subscriptions gets is joined, and accounted against the bounded queue of each.  All of a round goes
+over in one piece:
 
 * what is given is put on `_pending`;
 * the first to do so rings, with one `run_sync_soon`; others see the bell ringing (`_ringing`);
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 import trio
 
 from tracerd import errors
-from tracerd.core.commands import Item, Published, TargetEnded
+from tracerd.core.commands import Item, Published, TargetEnded, UndescribedError
 from tracerd.protocol import codec
 from tracerd.server.health import Tally
 from tracerd.server.log import Log
@@ -142,9 +143,9 @@ class Bridge:
         for item in items:
             try:
                 if isinstance(item, Published):
-                    concerned = candidates(item.event)
+                    concerned = candidates(item)
                     if concerned:
-                        self._match(item.event, item.process, concerned)
+                        self._match(item, concerned)
                 else:
                     self._settle()
                     self._hand_over()
@@ -155,20 +156,24 @@ class Bridge:
         self._settle()
         self._hand_over()
 
-    def _match(self, event: Event, process: Identity, concerned: tuple[Group, ...]) -> None:
-        encoded: dict[str, bytes] = {}
+    def _match(self, item: Published, concerned: tuple[Group, ...]) -> None:
+        encoded: dict[tuple[Wire, int], bytes] = {}
+        """By wire, and by which event it is, for of most there is one for several levels."""
         for group in concerned:
             try:
-                if not group.wants(event, process):
+                if not group.wants(item):
                     continue
+            except UndescribedError:
+                raise
             except Exception as error:  # noqa: BLE001  the fault of these subscriptions alone
                 self._fail(group, error)
                 continue
-            wire = group.wire
-            if wire in encoded:
-                payload = encoded[wire]
+            event = item.at(group.detail)
+            view = group.wire, id(event)
+            if view in encoded:
+                payload = encoded[view]
             else:
-                payload = encoded[wire] = self._encode(event, wire)
+                payload = encoded[view] = self._encode(event, group.wire)
             if not group.payloads:
                 self._filled.append(group)
             group.payloads.append(payload)

@@ -15,6 +15,7 @@ import trio
 
 from tracerd import errors
 from tracerd.core.commands import Barrier, ExpireInterest, Lag, Recheck, SetInterest, TargetEnded
+from tracerd.protocol.detail import Detail
 from tracerd.protocol.filters import Compiled, compile_filters
 from tracerd.server.bridge import Failed, Finish
 from tracerd.server.log import Log
@@ -102,10 +103,12 @@ class Hub:
         """Open a subscription; returns it, live, with `head`.
 
         The caller ends it with `discard`, whatever happens after.  Raises InvalidFilter,
-        LimitReached, ShuttingDown.
+        InvalidParameter, LimitReached, ShuttingDown.
         """
         if self.closing:
             raise errors.ShuttingDown
+        if request.envp and Detail.named(request.detail) < Detail.ARGS:
+            raise errors.InvalidParameter("envp", "goes with detail `args` or `full`")
         compiled = self._compile(request)
         most = self._limits.subscriptions_per_uid
         if not peer.is_root and self._count(peer.uid) >= most:
@@ -246,7 +249,7 @@ class Hub:
         for one in self._subscriptions.values():
             if one.closed:
                 continue
-            asked = (one.compiled, one.sight, one.string_limit, one.request.envp)
+            asked = (one.compiled, one.sight, one.detail, one.string_limit, one.request.envp)
             wishes.setdefault(asked, one.wishes)
             if one.overflow == "block":
                 calls, size = LAG_CALLS * one.max_events, one.max_bytes

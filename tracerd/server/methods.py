@@ -120,6 +120,7 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
             if (caller.peer.may_see(each.process) if each.process else caller.peer.is_root)
         ],
         memory_bytes=_resident_bytes(),
+        memory_reads=now.reads(),
         stop_ns_log2=now.histogram(),
         placements=now.placements(),
         events_per_s=round(health.events.per_second(time.monotonic(), now.head), 1),

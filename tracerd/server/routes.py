@@ -13,7 +13,7 @@ from tracerd.protocol.events import Event, SyscallEnter, SyscallExit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tracerd.core.tracee import Identity
+    from tracerd.core.commands import Published
     from tracerd.protocol.filters import Compiled
     from tracerd.server.subscription import Subscription
 
@@ -22,7 +22,7 @@ _MAX_SYSCALLS: Final = 4096
 
 
 class Group:
-    """Live subscriptions that get the same: alike in filters, sight, and wire.
+    """Live subscriptions that get the same: alike in filters, sight, detail, and wire.
 
     Judged, and given to, as one.  Lives until subscriptions come or go; the teller's.
     """
@@ -31,6 +31,7 @@ class Group:
         "_everything",
         "_peer",
         "compiled",
+        "detail",
         "events",
         "flawed",
         "members",
@@ -43,6 +44,7 @@ class Group:
         self.members = members
         self.compiled = first.compiled
         self.wire = first.wire
+        self.detail = first.detail
         self._everything = first.everything
         self._peer = None if first.sight is None else first.peer
         self.payloads: list[bytes] = []
@@ -52,10 +54,16 @@ class Group:
         self.flawed = False
         """Something in `payloads` is empty."""
 
-    def wants(self, event: Event, process: Identity) -> bool:
-        """Return whether the members get this event of a candidate process."""
-        return (self._peer is None or self._peer.may_see(process)) and (
-            self._everything or self.compiled.matches(event, process)
+    def wants(self, item: Published) -> bool:
+        """Return whether the members get this event, for which they are candidates.
+
+        Not a call of which less was captured than they need: it was entered before they came, and
+        would not have been told if others, who need less, had not been there.
+        """
+        return (
+            item.captured >= self.detail
+            and (self._peer is None or self._peer.may_see(item.process))
+            and (self._everything or self.compiled.matches(item.facts, item.process, item.kind))
         )
 
 
@@ -63,7 +71,8 @@ def grouped(subscriptions: Iterable[Subscription]) -> list[Group]:
     """Return the groups of live subscriptions."""
     alike: dict[object, list[Subscription]] = {}
     for one in subscriptions:
-        alike.setdefault((one.compiled, one.sight, one.wire), []).append(one)
+        key = (one.compiled, one.sight, one.detail, one.wire)
+        alike.setdefault(key, []).append(one)
     return [Group(tuple(members)) for members in alike.values()]
 
 
@@ -97,15 +106,18 @@ class Routes(Generic[R]):
         self._exit: dict[str, Route[R]] = {}
         self._others: dict[type[Event], Route[R]] = {}
 
-    def candidates(self, event: Event) -> tuple[R, ...]:
-        """Return the groups that may want `event`."""
-        if isinstance(event, SyscallExit):
-            route = self._exit.get(event.syscall) or self._exit_route(event.syscall)
-        elif isinstance(event, SyscallEnter):
-            route = self._enter.get(event.syscall) or self._enter_route(event.syscall)
+    def candidates(self, item: Published) -> tuple[R, ...]:
+        """Return the groups that may want an event."""
+        kind = item.kind
+        if kind is SyscallExit:
+            name = item.syscall
+            route = self._exit.get(name) or self._exit_route(name)
+        elif kind is SyscallEnter:
+            name = item.syscall
+            route = self._enter.get(name) or self._enter_route(name)
         else:
-            route = self._others.get(type(event)) or self._other_route(type(event))
-        return route.by_pid.get(event.pid, route.others)
+            route = self._others.get(kind) or self._other_route(kind)
+        return route.by_pid.get(item.pid, route.others)
 
     def _exit_route(self, syscall: str) -> Route[R]:
         if len(self._exit) >= _MAX_SYSCALLS:

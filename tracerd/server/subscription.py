@@ -25,6 +25,7 @@ import trio
 
 from tracerd.core.commands import Wish
 from tracerd.protocol import messages
+from tracerd.protocol.detail import Detail
 from tracerd.protocol.events import Lost
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class Subscription:
         "deepest",
         "delivered",
         "delivered_bytes",
+        "detail",
         "everything",
         "finished",
         "gap",
@@ -220,14 +222,18 @@ class Subscription:
         self.string_limit = min(
             request.string_limit or limits.string_limit, limits.max_string_limit
         )
+        self.detail = Detail.named(request.detail)
         self.everything = not request.filters
         """No filter: what its types let through need not be matched."""
         self.sight: Sight = None if peer.is_root else (peer.uid, peer.gid)
-        """With `compiled`, all that decides which events it gets."""
+        """With `compiled`, all that decides which events it gets; with `detail`, how."""
         self.wishes = tuple(
             Wish(
                 msgspec.structs.replace(
-                    want.interest, string_limit=self.string_limit, envp=request.envp
+                    want.interest,
+                    string_limit=self.string_limit if self.detail is Detail.FULL else 0,
+                    envp=request.envp,
+                    detail=max(self.detail, Detail.FILES if want.judged else Detail.NAMES),
                 ),
                 _seen_and(peer, want.covers),
             )
@@ -374,6 +380,7 @@ class Subscription:
             id=self.id,
             uid=self.peer.uid,
             pid=self.peer.pid,
+            detail=self.request.detail,
             overflow=self.overflow,
             filters=self.compiled.normalised(),
             matched=given + lost,

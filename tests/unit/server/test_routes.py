@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracerd.core.commands import Published
 from tracerd.core.tracee import Process
 from tracerd.protocol import events, messages
 from tracerd.protocol.filters import Catalogue, compile_filters
@@ -24,11 +25,11 @@ class Stub:
 
 
 def syscall(name="read", pid=1, kind=events.SyscallExit):
-    return kind(seq=1, time_ns=0, pid=pid, tid=pid, syscall=name, nr=0)
+    return Published(kind(seq=1, time_ns=0, pid=pid, tid=pid, syscall=name, nr=0), PROCESS)
 
 
 def exited(pid=1):
-    return events.Exit(seq=1, time_ns=0, pid=pid, tid=pid, code=0)
+    return Published(events.Exit(seq=1, time_ns=0, pid=pid, tid=pid, code=0), PROCESS)
 
 
 filters = st.lists(
@@ -63,7 +64,7 @@ def test_who_matches_is_a_candidate(all_filters, happened):
         candidates = routes.candidates(event)
         assert len(set(candidates)) == len(candidates)
         for stub in stubs:
-            if stub.compiled.matches(event, PROCESS):
+            if stub.compiled.matches(event.event, PROCESS):
                 assert stub in candidates
 
 

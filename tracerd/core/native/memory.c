@@ -53,6 +53,8 @@ static bool opened(struct pump *pump, struct task *task) {
 size_t memory_read(struct pump *pump, struct task *task, uint64_t address, int64_t size, void *to) {
     if (address == 0 || address >> 63 || size <= 0 || !task->space) return 0;
     if (!opened(pump, task)) return 0;
+    uint64_t reads = atomic_load_explicit(&pump->reads, memory_order_relaxed);
+    atomic_store_explicit(&pump->reads, reads + 1, memory_order_relaxed);
     ssize_t got;
     do got = pread(task->space->fd, to, (size_t)size, (off_t)address);
     while (got < 0 && errno == EINTR);

@@ -418,6 +418,12 @@ static PyObject *get_stops(PyObject *object, void *unused) {
         atomic_load_explicit(&((PumpObject *)object)->pump.stops, memory_order_relaxed));
 }
 
+static PyObject *get_reads(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(
+        atomic_load_explicit(&((PumpObject *)object)->pump.reads, memory_order_relaxed));
+}
+
 /* --- its life ---------------------------------------------------------------------------------------------- */
 
 static void release_all(PumpObject *self) {
@@ -528,6 +534,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef properties[] = {
     {"stops", get_stops, NULL, NULL, NULL},
+    {"reads", get_reads, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

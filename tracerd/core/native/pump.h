@@ -281,7 +281,7 @@ struct pump {
     struct found *found;
     size_t found_count, found_room;
     int64_t clock; /* as of the last look at it */
-    _Atomic uint64_t stops, histogram[BUCKETS];
+    _Atomic uint64_t stops, reads, histogram[BUCKETS];
     _Atomic(struct action *) dead;
     bool failed; /* a Python exception is set */
     void *saved; /* the thread state while the GIL is not held */

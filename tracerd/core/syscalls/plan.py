@@ -2,7 +2,7 @@
 
 Beyond what the arguments themselves ask for, a plan looks up what must be known at the
 moment of the call: where each path starts from, what each descriptor refers to, whether
-a file to be opened is there already.
+a file to be opened is there already.  What nobody will see is not in it: see protocol.detail.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tracerd.core.syscalls.model import Arg, Capture, How, Syscall
+from tracerd.protocol.detail import Detail
 
 
 class Plan(NamedTuple):
@@ -42,18 +43,41 @@ REMEMBERED: Final = 2048
 """Rows whose plan is kept: all of the table, and what numbers a tracee makes up."""
 
 
-@lru_cache(maxsize=REMEMBERED)
-def plan_for(syscall: Syscall) -> Plan:
-    """Return the row's plan, worked out once."""
+NOTHING: Final = Plan((), (), (), (), {}, {})
+"""For who only wants to know that a call was made, and how it went."""
+
+NAMELESS: Final = frozenset({"open_by_handle_at", "memfd_create", "memfd_secret"})
+"""Calls that name no file but return one."""
+
+
+@lru_cache(maxsize=2 * REMEMBERED)
+def plan_for(syscall: Syscall, detail: Detail = Detail.FULL) -> Plan:
+    """Return the row's plan at a level of detail, worked out once.
+
+    At ARGS it is the same as at FULL: contents have other limits there, see Actions.
+    """
+    if detail is Detail.NAMES:
+        return NOTHING
+    if detail is Detail.ARGS:
+        return plan_for(syscall)
+    whole = detail is Detail.FULL
+    opens = any(arg.op == "open" for arg in syscall.args)
     enter: list[Capture] = []
     exit_: list[Capture] = []
-    arg_enter = tuple([_add(enter, arg.enter) for arg in syscall.args])
-    arg_exit = tuple([_add(exit_, arg.exit) for arg in syscall.args])
+    arg_enter = tuple(
+        [
+            _add(enter, arg.enter if whole or _tells_of_files(arg, opens=opens) else None)
+            for arg in syscall.args
+        ]
+    )
+    arg_exit = tuple([_add(exit_, arg.exit if whole else None) for arg in syscall.args])
     base: dict[int, int] = {}
     links: dict[int, int] = {}
     present = -1
     width = WIDTHS.get(syscall.abi, 8)
     for position, arg in enumerate(syscall.args):
+        if not (whole or arg.op):
+            continue
         if arg.kind == "path":
             start = _start(syscall, arg)
             base[position] = _add(enter, Capture(How.BASE, start, position, width=width))
@@ -63,27 +87,38 @@ def plan_for(syscall: Syscall) -> Plan:
                 present = _add(enter, opening)
         elif arg.kind == "fd":
             links[position] = _add(enter, Capture(How.FD, position, width=width))
-    returned = Capture(How.RET_FD, -1, width=width) if syscall.ret == "fd" else None
+    returned = None
+    if syscall.ret == "fd" and (whole or opens or syscall.name in NAMELESS):
+        returned = Capture(How.RET_FD, -1, width=width)
     opened = _add(exit_, returned)
     part = -1
     if syscall.parts:
         assert not enter
         assert not exit_
-        part = _add(enter, _part(syscall, entering=True))
-        _add(exit_, _part(syscall, entering=False))
+        part = _add(enter, _part(syscall, detail, entering=True))
+        _add(exit_, _part(syscall, detail, entering=False))
     paths = tuple([arg_enter[position] for position in base if arg_enter[position] >= 0])
     return Plan(
         tuple(enter), tuple(exit_), arg_enter, arg_exit, base, links, present, opened, part, paths
     )
 
 
-def _part(syscall: Syscall, *, entering: bool) -> Capture:
-    """Return the capture, at one stop, of a call that stands for others."""
+def _tells_of_files(arg: Arg, *, opens: bool) -> bool:
+    """Whether what an argument points to is needed for `files`: a name, or how to open it."""
+    return (bool(arg.op) and arg.kind in {"path", "sockaddr"}) or (opens and arg.name == "how")
+
+
+def _part(syscall: Syscall, detail: Detail, *, entering: bool) -> Capture | None:
+    """Return the capture, at one stop, of a call that stands for others; None: of none of them."""
     parts: dict[int, tuple[int, tuple[Capture, ...]]] = {}
     for which, part in syscall.parts.items():
-        plan = plan_for(part)
+        plan = plan_for(part, detail)
+        if detail is Detail.FILES and not plan.enter:
+            continue
         in_memory = len(part.args) - syscall.memory if syscall.memory >= 0 else 0
         parts[which] = in_memory, plan.enter if entering else plan.exit
+    if not parts:
+        return None
     which_at = 0 if syscall.memory else -1
     return Capture(How.PART, which_at, syscall.memory, width=WIDTHS[syscall.abi], parts=parts)
 

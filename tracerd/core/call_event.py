@@ -1,0 +1,167 @@
+"""A call as an event, described no further than somebody asks.
+
+What filters look at is found here one by one, as attributes by the names of the event's fields; so
+a call that no filter lets through is never described, and one that is let through as far as those
+who get it may see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tracerd.core import describe, files
+from tracerd.core.commands import Published, UndescribedError
+from tracerd.core.pump import Call
+from tracerd.core.state_calls import EXECS
+from tracerd.core.tracee import Identity
+from tracerd.protocol.detail import Detail, seen
+from tracerd.protocol.events import Event, FileAccess, SyscallEnter, SyscallExit
+
+
+class CallEvent(Published):
+    """A syscall-enter-stop, or a call that returned or never will.
+
+    Made by the teller.  entry, back: as recorded; back is None for a syscall-enter-stop, or if it
+    never returned.  resumes: see events.SyscallEnter.  implied: what the kernel opened by itself,
+    of an exec.
+    """
+
+    kind: type[SyscallEnter | SyscallExit]
+
+    __slots__ = (
+        "_back",
+        "_entry",
+        "_events",
+        "_files",
+        "_implied",
+        "_outcome",
+        "_resumes",
+        "comm",
+        "tid",
+        "time_ns",
+    )
+
+    def __init__(
+        self,
+        kind: type[SyscallEnter | SyscallExit],
+        seq: int,
+        process: Identity,
+        comm: str,
+        entry: Call,
+        back: Call | None,
+        time_ns: int,
+        resumes: str | None,
+        implied: Sequence[FileAccess] = (),
+    ) -> None:
+        self.kind = kind
+        self.seq = seq
+        self.process = process
+        self.captured = entry.action.detail
+        self.pid = process.pid
+        self.tid = entry.tid
+        self.comm = comm
+        self.syscall = entry.action.syscall.name
+        self.time_ns = time_ns
+        self._entry = entry
+        self._back = back
+        self._resumes = resumes
+        self._implied = implied
+        self._outcome: dict[str, Any] | None = None
+        self._files: list[FileAccess] | None = None
+        self._events: dict[Detail, Event] = {}
+
+    def __repr__(self) -> str:
+        return f"{self.kind.__name__} of {self._entry!r}, {self._back!r}"
+
+    @property
+    def facts(self) -> Any:
+        """What filters are to look at."""
+        return self
+
+    @property
+    def ret(self) -> int | str | None:
+        """As of SyscallExit."""
+        return self.outcome.get("ret")
+
+    @property
+    def errno(self) -> str | None:
+        """As of SyscallExit."""
+        return self.outcome.get("errno")
+
+    @property
+    def duration_ns(self) -> int | None:
+        """As of SyscallExit."""
+        return self.outcome.get("duration_ns")
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """See describe.outcome."""
+        if self._outcome is None:
+            self._outcome = describe.outcome(self._entry, self._back)
+        return self._outcome
+
+    @property
+    def files(self) -> list[FileAccess]:
+        """As of SyscallExit; empty if they were not captured.  Raises UndescribedError."""
+        if self._files is None:
+            try:
+                self._files = self._described_files()
+            except Exception as error:
+                raise UndescribedError(self.syscall) from error
+        return self._files
+
+    def at(self, detail: Detail) -> Event:
+        """Return the event as seen at a level, or at the one that was captured if that is lower.
+
+        Raises UndescribedError.
+        """
+        detail = min(detail, self.captured)
+        event = self._events.get(detail)
+        if event is None:
+            try:
+                event = self._events[detail] = self._described(detail)
+            except Exception as error:
+                raise UndescribedError(self.syscall) from error
+        return event
+
+    def _described(self, detail: Detail) -> Event:
+        if detail is Detail.ARGS and self.captured is Detail.FULL:
+            return seen(self.at(Detail.FULL), self.process, detail)  # from what has been decoded
+        entry, back = files.part_told(self._entry, self._back)
+        process = self.process
+        fields: dict[str, Any] = {}
+        if detail >= Detail.ARGS:
+            fields["args"] = args = describe.shown_args(entry, back)
+            fields["fds"] = describe.shown_fds(entry)
+        if process.inner:
+            fields |= describe.own_ids(process, entry.tid)
+        if self.kind is SyscallExit:
+            fields |= self.outcome
+            if detail >= Detail.ARGS:
+                fields |= describe.results(entry, back, args)
+            if detail >= Detail.FILES:
+                fields["files"] = self.files
+        return self.kind(
+            seq=self.seq,
+            time_ns=self.time_ns,
+            pid=process.pid,
+            tid=entry.tid,
+            start=process.start,
+            comm=self.comm,
+            syscall=self.syscall,
+            nr=entry.nr,
+            abi=entry.action.syscall.abi,
+            resumes=self._resumes,
+            **fields,
+        )
+
+    def _described_files(self) -> list[FileAccess]:
+        if self.captured < Detail.FILES:
+            return []
+        entry, back = files.part_told(self._entry, self._back)
+        found = files.entries(self.process, entry, back) if entry.action.syscall.level else []
+        executed = back is not None and not back.failed and self.syscall in EXECS
+        if executed and entry.action.noted:
+            found += self._implied
+        return found
