@@ -410,6 +410,19 @@ def test_a_call_of_x32_has_a_number_for_a_name(tracing, tmp_path):
     assert (call.syscall, call.abi, call.errno) == ("syscall_0x40000027", "x86_64", "ENOSYS")
 
 
+@pytest.mark.ptrace_case(37)
+def test_a_number_that_is_in_no_table_can_be_asked_for(quiet_tracing, tmp_path):
+    tracing = quiet_tracing
+    names = frozenset({"syscall_0xfb", "syscall_0x40000027"})
+    tracing.interest(Interest(types=frozenset({"syscall_exit"}), exit=names, string_limit=32))
+    assert tracing.run(*command("abi_int80", tmp_path)) == 0
+    found = [(call.syscall, call.abi, call.errno) for call in tracing.of(SyscallExit)]
+    assert sorted(found) == [
+        ("syscall_0x40000027", "x86_64", "ENOSYS"),
+        ("syscall_0xfb", "i386", "ENOSYS"),
+    ]
+
+
 @pytest.mark.ptrace_case(29)
 def test_exec_changes_the_abi_and_back(tracing, tmp_path):
     (wide,), (narrow,) = command("abi_hop"), command("abi_hop32")

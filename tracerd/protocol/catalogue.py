@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tracerd.protocol.expressions import LONGEST_EXPRESSION, check_expression
 from tracerd.protocol.hints import quoted, unknown
+
+BY_NUMBER: Final = re.compile(r"syscall_0x(0|[1-9a-f][0-9a-f]{0,15})")
+"""What a call is named whose number is in no table."""
 
 
 class Catalogue(NamedTuple):
@@ -26,7 +29,8 @@ class Catalogue(NamedTuple):
         """Return the syscalls that one alternative of a filter's `syscall` stands for.
 
         A name, a `%class`, a wildcard (`open*`) or a `/regular expression`; with `?` in
-        front, one that may be unknown here.  Raises ValueError with the reason.
+        front, one that may be unknown here.  `syscall_0x1f4` is the name of a call that is in no
+        table.  Raises ValueError with the reason.
         """
         optional = pattern.startswith("?")
         word = pattern.removeprefix("?")
@@ -39,7 +43,8 @@ class Catalogue(NamedTuple):
         elif any(sign in word for sign in "*?["):
             found = self._wildcard(word)
         else:
-            found = frozenset({word}) & self.names
+            known = word in self.names or BY_NUMBER.fullmatch(word)
+            found = frozenset({word} if known else ())
         if found or optional:
             return found
         raise ValueError(self._why_nothing(word))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.tracees.build import command
-from tracerd.core.syscalls import CLASSES, TABLED, table
+from tracerd.core.syscalls import CLASSES, TABLED, numbers, table
 
 SHARED = 424
 """From here on a call has one number in all tables."""
@@ -116,6 +116,13 @@ def test_names_and_numbers_are_unique(abi):
     for nr, row in by_number.items():
         assert (row.nr, row.abi) == (nr, abi)
         assert by_name[row.name] is row
+
+
+def test_numbers_for_a_filter_of_seccomp():
+    found = numbers({"openat", "stat64", "syscall_0xfb", "syscall_0x40000027", "syscall_0x1"})
+    # 251 is a call of x86-64, and 1 one of both.
+    assert found == {"x86_64": [257, 0x40000027], "i386": [195, 251, 295, 0x40000027]}
+    assert numbers({"syscall_0xffffffffffffffff"})["x86_64"] == [0xFFFF_FFFF]
 
 
 # --- classes ----------------------------------------------------------------------------------

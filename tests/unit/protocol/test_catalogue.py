@@ -117,3 +117,14 @@ def test_no_accepted_expression_takes_long(expression):
     search("a" * 28 + "_")
 
     assert time.process_time() - start < 0.2
+
+
+@pytest.mark.parametrize("name", ["syscall_0x1f4", "syscall_0x0", "syscall_0x40000027"])
+def test_a_call_that_is_in_no_table_has_a_number_for_a_name(name):
+    assert CATALOGUE.select(name) == {name}
+
+
+@pytest.mark.parametrize("name", ["syscall_500", "syscall_0x01", "syscall_0xFB", "syscall_0x"])
+def test_what_no_call_is_named_is_refused(name):
+    with pytest.raises(ValueError, match="unknown syscall"):
+        CATALOGUE.select(name)

@@ -11,6 +11,7 @@ from tracerd.core.decode.words import hex_
 from tracerd.core.syscalls.i386 import I386, I386_NAMES
 from tracerd.core.syscalls.model import Arg, Syscall
 from tracerd.core.syscalls.table import NAMES, TABLE
+from tracerd.protocol.catalogue import BY_NUMBER
 
 TABLED: Final = ("x86_64", "i386", "aarch64")
 """ABIs with a table.  x32 has none: its calls have numbers that are in no table."""
@@ -60,11 +61,17 @@ def _unknown(nr: int, abi: str) -> Syscall:
 
 
 def numbers(names: Collection[str]) -> dict[str, list[int]]:
-    """Return the numbers of calls, in order, by ABI, of those that this machine has."""
-    return {
-        abi: sorted(nr for nr, row in table(abi).by_number.items() if row.name in names)
-        for abi in _MADE_HERE
-    }
+    """Return the numbers of calls, in order, by ABI, of those that this machine has.
+
+    Numbers have 32 bits, as seccomp filters see them.
+    """
+    unknown = {int(name[8:], 16) & 0xFFFF_FFFF for name in names if BY_NUMBER.fullmatch(name)}
+    found: dict[str, list[int]] = {}
+    for abi in _MADE_HERE:
+        rows = table(abi).by_number
+        known = {nr for nr, row in rows.items() if row.name in names}
+        found[abi] = sorted(known | (unknown - rows.keys()))
+    return found
 
 
 def by_name(name: str, abi: str = "x86_64") -> Syscall:
