@@ -127,7 +127,7 @@ def captures(draw):
     if how is How.ARRAY:
         b = draw(st.sampled_from([-1, b]))
     a = draw(st.integers(-1 if how is How.BASE else 0, 5))
-    c = draw(st.sampled_from([-1, 4, 28, 56])) if how is How.MSGHDR else element
+    c = draw(st.sampled_from([-1, 0, 4, 8])) if how in (How.BYTES_LEN, How.BYTES_RET) else element
     if how in (How.FD, How.RET_FD):
         c = draw(st.sampled_from([-1, 1]))
     limit = draw(st.one_of(st.integers(0, 300), st.sampled_from([0, 255, 256, 257, 4096, 131_072])))
@@ -160,10 +160,12 @@ def test_of_random_bytes_as_structures(stopped, pumps):
         edge = random.choice(edges)
         args = tuple([max(edge + random.randrange(-8192, 8192), 0) & ~7 for _ in range(6)])
         width = random.choice([4, 8])
-        how = random.choice([How.STRINGS, How.IOVEC, How.MSGHDR, How.BYTES_AT])
+        how = random.choice(
+            [How.STRINGS, How.IOVEC, How.MSGHDR, How.BYTES_AT, How.MMSGHDR, How.POINTED]
+        )
         limit = random.choice([16, 300, 5000])
         args = (args[0], random.choice([0, 1, 3, 64, 65, 1 << 40]), *args[2:])
-        plan = [Capture(how, 0, 1, random.choice([-1, 28]), limit, width)]
+        plan = [Capture(how, 0, 1, random.choice([-1, 8, 28]), limit, width)]
         both.same(plan, pid, pid, args, random.choice([-1, 0, 5, 1 << 40]))
     both.memory.close()
     assert both.differing == []
@@ -190,7 +192,7 @@ def test_a_capture_that_it_does_not_know_is_refused(stopped, pumps):
     pump = pumps()
     for wrong in (
         {"a": 16},
-        {"how": 17},
+        {"how": 19},
         {"how": 0},
         {"width": 2},
         {"limit": -1},

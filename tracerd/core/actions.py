@@ -20,7 +20,7 @@ from tracerd.protocol.interest import NOTHING, Interest, either
 ABIS: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
 """AUDIT_ARCH_* of <linux/audit.h>."""
 
-CONTENT = frozenset({How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR})
+CONTENT = frozenset({How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR, How.MMSGHDR})
 """Captures of buffer contents, whose limit is the subscribers' string limit."""
 
 

@@ -20,7 +20,9 @@ from tracerd.core.syscalls.model import (
     How,
     Message,
     Part,
+    Several,
     Strings,
+    Vector,
 )
 
 AT_FDCWD = -100
@@ -28,10 +30,15 @@ PATH_MAX = 4096
 O_CREAT, O_EXCL = os.O_CREAT, os.O_EXCL
 MAX_IOVECS = 64
 """iovecs looked at; the payload limit is reached long before."""
+MAX_POINTED = 64
+"""Pointers of an array that are followed."""
+MAX_MESSAGES = 16
+"""Messages of one sendmmsg or recvmmsg that are looked at."""
 MAX_STRINGS = 131_072
 """Strings of one vector; the kernel's own bound on argv is of this order."""
 MAX_SIZE = (1 << 63) - 1
 """The kernel refuses more in a call; a sum of what was passed can be any number."""
+MAX_WORD = (1 << 64) - 1
 MAX_CONTROL = 256
 """Bytes of control messages read: room for sixty descriptors."""
 DETAILS = 1
@@ -41,16 +48,20 @@ POINTERS_READ = 64
 
 
 class _Layout(NamedTuple):
-    """How programs of one width lay out what captures follow; pairs: iovecs."""
+    """How programs of one width lay out what captures follow; pairs: iovecs.
+
+    mmsghdr: how far the messages of a vector are from each other; msg_len follows the msghdr.
+    """
 
     pointer: struct.Struct
     pair: struct.Struct
     msghdr: struct.Struct
+    mmsghdr: int
 
 
 _LAYOUTS = {
-    8: _Layout(struct.Struct("<Q"), struct.Struct("<QQ"), struct.Struct("<QI4xQQQQi4x")),
-    4: _Layout(struct.Struct("<I"), struct.Struct("<II"), struct.Struct("<IiIIIIi")),
+    8: _Layout(struct.Struct("<Q"), struct.Struct("<QQ"), struct.Struct("<Qi4xQQQQi4x"), 64),
+    4: _Layout(struct.Struct("<I"), struct.Struct("<II"), struct.Struct("<IiIIIIi"), 32),
 }
 """By Capture.width."""
 
@@ -83,6 +94,8 @@ class Capturer:
             How.SOCKADDR: self._bytes_len,
             How.BYTES_AT: self._bytes_at,
             How.PART: self._part,
+            How.MMSGHDR: self._mmsghdr,
+            How.POINTED: self._pointed,
         }
 
     def read(
@@ -141,12 +154,14 @@ class Capturer:
     def _bytes_len(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
-        return self._cut(tid, space, args[capture.a], args[capture.b], capture.limit)
+        size = min(max(capture.c, 0) + args[capture.b], MAX_WORD)
+        return self._cut(tid, space, args[capture.a], size, capture.limit)
 
     def _bytes_ret(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
     ) -> Captured:
-        return self._cut(tid, space, args[capture.a], max(ret, 0), capture.limit)
+        size = max(capture.c, 0) + max(ret, 0)
+        return self._cut(tid, space, args[capture.a], size, capture.limit)
 
     def _bytes_lenptr(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
@@ -195,14 +210,15 @@ class Capturer:
 
     def _vectors(
         self, capture: Capture, tid: int, space: int, address: int, count: int, most: int
-    ) -> bytes | Cut | Fault | None:
-        """Return the memory of iovecs, up to the limit; if most >= 0, of its first bytes."""
+    ) -> Vector | Fault | None:
+        """Return what iovecs name, up to the limit; if most >= 0, of its first bytes."""
         pair = _LAYOUTS[capture.width].pair
         table = self._get(tid, space, address, min(count, MAX_IOVECS) * pair.size)
         if not isinstance(table, bytes):
             return table
-        size, parts, left = 0, [], capture.limit
+        size, parts, left, lengths = 0, [], capture.limit, []
         for base, length in pair.iter_unpack(table[: len(table) & -pair.size]):
+            lengths.append(length)
             take = length if most < 0 else min(length, most - size)
             size = min(size + take, MAX_SIZE)
             if left > 0 and take > 0:
@@ -210,12 +226,17 @@ class Capturer:
                 parts.append(data)
                 left -= len(data)
         data = b"".join(parts)
-        return data if len(data) == size else Cut(data, size)
+        return Vector(data if len(data) == size else Cut(data, size), tuple(lengths))
 
     def _msghdr(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
     ) -> Captured:
-        address = args[capture.a]
+        return self._message(capture, tid, space, args[capture.a], ret)
+
+    def _message(
+        self, capture: Capture, tid: int, space: int, address: int, most: int
+    ) -> Message | Fault | None:
+        """Return a struct msghdr; most: as for _vectors."""
         if address == 0:
             return None
         layout = _LAYOUTS[capture.width].msghdr
@@ -223,20 +244,45 @@ class Capturer:
         if len(head) < layout.size:
             return Fault(address)
         name, namelen, iov, iovlen, control, controllen, flags = layout.unpack(head)
-        most = ret
-        if ret > 0 and capture.c >= 0:
-            length = self._memory.read(tid, space, address + capture.c, 4)
-            most = int.from_bytes(length, "little")
         payload = self._vectors(capture, tid, space, iov, iovlen, most)
         return Message(
             name=self._memory.read(tid, space, name, min(namelen, 128)),
-            data=payload if isinstance(payload, (bytes, Cut)) else b"",
+            data=payload if isinstance(payload, Vector) else Vector(b"", ()),
             iovlen=iovlen,
             controllen=controllen,
             flags=flags,
             control=self._memory.read(tid, space, control, min(controllen, MAX_CONTROL)),
             width=capture.width,
+            namelen=namelen,
         )
+
+    def _mmsghdr(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
+    ) -> Captured:
+        address, layout = args[capture.a], _LAYOUTS[capture.width]
+        if address == 0:
+            return None
+        count = args[capture.b] & 0xFFFF_FFFF if ret < 0 else ret
+        items: list[Captured] = []
+        for _ in range(min(count, MAX_MESSAGES)):
+            most = -1
+            if ret >= 0:
+                length = self._memory.read(tid, space, address + layout.msghdr.size, 4)
+                most = int.from_bytes(length, "little")
+            items.append(self._message(capture, tid, space, address, most))
+            address = (address + layout.mmsghdr) & MAX_WORD
+        return Several(tuple(items))
+
+    def _pointed(
+        self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
+    ) -> Captured:
+        pointer, size = _LAYOUTS[capture.width].pointer, max(capture.c, 1)
+        count = min(args[capture.b], capture.limit // size, MAX_POINTED)
+        table = self._get(tid, space, args[capture.a], count * pointer.size)
+        if not isinstance(table, bytes):
+            return table
+        pointers = pointer.iter_unpack(table[: len(table) & -pointer.size])
+        return Several(tuple([self._get(tid, space, each, size) for (each,) in pointers]))
 
     def _part(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int

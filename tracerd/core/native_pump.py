@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracerd.core.pump import Call, Mode, Pair, Stop, will_run_again
-from tracerd.core.syscalls.model import Cut, Fault, Message, OpenedFile, Part, Strings
+from tracerd.core.syscalls.model import (
+    Cut,
+    Fault,
+    Message,
+    OpenedFile,
+    Part,
+    Several,
+    Strings,
+    Vector,
+)
 
 if TYPE_CHECKING:
     from tracerd.core.actions import Actions
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 << 20
 """What may be queued for the teller before tracees have to wait."""
 
-CLASSES = (Stop, Call, Pair, Cut, Fault, Strings, OpenedFile, Message, Part)
+CLASSES = (Stop, Call, Pair, Cut, Fault, Strings, OpenedFile, Message, Part, Vector, Several)
 """What C makes objects of, field by field; in its own order."""
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracerd.core.decode import names
@@ -65,6 +65,7 @@ def test_there_are_tables():
     assert len(VALUES) > 30
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_flags_can_be_read_back(data):
     word = data.draw(st.integers(0, 2**64 - 1))
@@ -92,6 +93,7 @@ def test_every_flag_is_shown_by_its_name():
             assert flag in table.render(bits), (name, flag)
 
 
+@settings(deadline=None)
 @given(number=st.integers(-(2**31), 2**31 - 1))
 def test_values_can_be_read_back(number):
     for name, table in VALUES.items():

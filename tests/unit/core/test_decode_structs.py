@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from tracerd.core.decode import fileargs, messages, process, sockaddr, stat, structs, times, waiting
-from tracerd.core.syscalls.model import Cut, Fault, Message, Words
+from tracerd.core.syscalls.model import Cut, Fault, Message, Vector, Words
 
 CALL = Words((0,) * 6)
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -242,17 +242,20 @@ def test_other_addresses():
 
 
 def test_messages():
-    message = Message(b"\1\0/run/x\0", Cut(b"abc", 10), 2, 24, 0x40)
+    payload = Vector(Cut(b"abc", 10), (4, 6))
+    message = Message(b"\1\0/run/x\0", payload, 2, 24, 0x40, namelen=9)
     assert messages.msghdr(1, message, CALL) == {
         "name": {"family": "AF_UNIX", "path": "/run/x"},
+        "namelen": 9,
         "text": "abc",
         "size": 10,
         "truncated": True,
+        "lengths": [4, 6],
         "iovlen": 2,
         "controllen": 24,
         "flags": ["MSG_DONTWAIT"],
     }
-    assert messages.msghdr(1, Message(b"", b"", 0, 0, 0), CALL)["name"] is None
+    assert messages.msghdr(1, Message(b"", Vector(b"", ()), 0, 0, 0), CALL)["name"] is None
 
 
 def test_epoll_event():

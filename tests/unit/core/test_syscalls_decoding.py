@@ -17,7 +17,9 @@ from tracerd.core.syscalls.model import (
     OpenedFile,
     Pair,
     Part,
+    Several,
     Strings,
+    Vector,
     Words,
 )
 
@@ -33,10 +35,13 @@ blobs = st.one_of(
     ),
 )
 cuts = st.builds(Cut, blobs, st.integers(-1, 2**64 - 1))
+vectors = st.builds(
+    Vector, st.one_of(blobs, cuts), st.lists(st.integers(0, 2**64 - 1), max_size=3).map(tuple)
+)
 messages = st.builds(
     Message,
     blobs,
-    st.one_of(blobs, cuts),
+    vectors,
     words64,
     words64,
     st.integers(-(2**31), 2**31 - 1),
@@ -47,7 +52,7 @@ messages = st.builds(
         ),
     ),
 )
-one = st.one_of(
+item = st.one_of(
     st.none(),
     st.booleans(),
     blobs,
@@ -55,8 +60,10 @@ one = st.one_of(
     st.builds(Fault, words64),
     st.builds(Strings, st.lists(blobs, max_size=3).map(tuple), st.booleans()),
     st.builds(OpenedFile, blobs, words64, words64, st.booleans()),
+    vectors,
     messages,
 )
+one = st.one_of(item, st.builds(Several, st.lists(item, max_size=3).map(tuple)))
 captured = st.one_of(one, st.builds(Pair, one, one))
 COMMANDS = [
     (abi, name, command)
@@ -425,27 +432,42 @@ CONTROL = (
 
 
 def test_control_messages():
-    message = Message(b"", b"x", 1, len(CONTROL), 0, CONTROL)
+    message = Message(b"", Vector(b"x", (1,)), 1, len(CONTROL), 0, CONTROL)
     shown = decoded("sendmsg", 3, ADDRESS, 0, enter={"msg": message})["msg"]
     assert shown["control"] == [
         {"level": "SOL_SOCKET", "type": "SCM_RIGHTS", "fds": [5, 6]},
         {"level": "SOL_SOCKET", "type": "SCM_CREDENTIALS", "pid": 100, "uid": 1000, "gid": 1001},
         {"level": "SOL_IPV6", "type": 50, "data": "07000000"},
     ]
-    cut = Message(b"", b"x", 1, 2000, 0, CONTROL[:20])
+    cut = Message(b"", Vector(b"x", (1,)), 1, 2000, 0, CONTROL[:20])
     assert decoded("sendmsg", 3, ADDRESS, 0, enter={"msg": cut})["msg"]["control"] == [
         {"level": "SOL_SOCKET", "type": "SCM_RIGHTS", "fds": [5], "truncated": True}
     ]
 
 
 def test_many_messages_at_once():
-    message = Message(b"", b"one", 1, 0, 0)
-    sent = decoded("sendmmsg", 3, ADDRESS, 2, 0, enter={"mmsg": message})["mmsg"]
-    assert (sent["count"], sent["first"]["text"]) == (2, "one")
-    got = decoded("recvmmsg", 3, ADDRESS, 8, exit_={"mmsg": message}, ret=3)["mmsg"]
-    assert (got["count"], got["first"]["size"]) == (3, 3)
-    none = decoded("recvmmsg", 3, ADDRESS, 8, exit_={"mmsg": message}, ret=0)
-    assert none["mmsg"] == {"count": 0}
+    message = Message(b"", Vector(b"one", (3,)), 1, 0, 0)
+    sent = decoded("sendmmsg", 3, ADDRESS, 2, 0, enter={"mmsg": Several((message, message))})
+    assert [each["text"] for each in sent["mmsg"]["messages"]] == ["one", "one"]
+    assert sent["mmsg"]["count"] == 2
+    captured = Several((message, Fault(7), message))
+    got = decoded("recvmmsg", 3, ADDRESS, 8, exit_={"mmsg": captured}, ret=9)["mmsg"]
+    assert (got["count"], len(got["messages"]), got["truncated"]) == (9, 3, True)
+    none = decoded("recvmmsg", 3, ADDRESS, 8, exit_={"mmsg": Several(())}, ret=0)
+    assert none["mmsg"] == {"count": 0, "messages": []}
+
+
+def test_room_for_a_name_and_its_length():
+    name = bytes([2, 0, 0, 80, 127, 0, 0, 1])
+    message = Message(name, Vector(b"one", (8, 8)), 2, 0, 0, namelen=8)
+    head = struct.pack("<Qi", ADDRESS, 28)
+    exit_ = {"msg": message}
+    got = decoded("recvmsg", 3, ADDRESS, 0, enter={"msg": head}, exit_=exit_, ret=3)["msg"]
+    assert (got["name"]["port"], got["namelen"], got["lengths"]) == (80, [28, 8], [8, 8])
+    head = struct.pack("<Qi", ADDRESS, 8)
+    got = decoded("recvmsg", 3, ADDRESS, 0, enter={"msg": head}, exit_=exit_, ret=3)["msg"]
+    assert got["namelen"] == 8
+    assert decoded("recvmsg", 3, ADDRESS, 0, enter={"msg": head})["msg"] == {"ptr": hex(ADDRESS)}
 
 
 def test_sets_before_and_after():
@@ -653,8 +675,14 @@ def test_two_values_returned():
 
 
 def test_iovec():
-    args = decoded("writev", 1, ADDRESS, 2, enter={"vec": Cut(b"abc", 10)})
-    assert args["vec"] == {"count": 2, "text": "abc", "size": 10, "truncated": True}
+    args = decoded("writev", 1, ADDRESS, 2, enter={"vec": Vector(Cut(b"abc", 10), (4, 6))})
+    assert args["vec"] == {
+        "count": 2,
+        "text": "abc",
+        "size": 10,
+        "truncated": True,
+        "lengths": [4, 6],
+    }
 
 
 def test_chown_that_changes_only_the_group():

@@ -137,7 +137,7 @@ def test_every_kind_is_explained():
 
 def test_limits_that_a_pump_replaces_are_those_of_contents():
     """See vocabulary.BUFFER_LIMIT."""
-    replaced = {How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR}
+    replaced = {How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR, How.MMSGHDR}
     kinds = {
         arg.kind
         for row in ROWS

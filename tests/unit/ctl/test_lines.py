@@ -25,10 +25,22 @@ TABLE = {
     "mmap": {"addr": "ptr", "prot": "flags"},
     "newfstatat": {"dfd": "dirfd", "filename": "path", "statbuf": "stat", "flag": "flags"},
     "writev": {"fd": "fd", "vec": "iovec", "vlen": "ulong"},
+    "recvmsg": {"fd": "fd", "msg": "msghdr", "flags": "flags"},
+    "sendmmsg": {"fd": "fd", "mmsg": "mmsghdr", "vlen": "uint"},
     "lseek": {"fd": "fd", "offset": "off", "whence": "enum"},
 }
 
 STAT = {"dev": "8:1", "ino": 9, "mode": "0100644", "nlink": 1, "size": 1234, "blocks": 8}
+
+
+MESSAGE = {
+    "name": {"family": "AF_UNIX", "unnamed": True}, "namelen": [110, 2], "text": "ab", "size": 2,
+    "lengths": [8, 9], "iovlen": 2, "controllen": 0, "flags": ["MSG_TRUNC"],
+}  # fmt: skip
+SENT = {
+    "name": None, "namelen": 0, "text": "abc", "size": 5, "truncated": True, "lengths": [5],
+    "iovlen": 1, "controllen": 0, "flags": [],
+}  # fmt: skip
 
 
 def call(syscall, args=None, **fields):
@@ -151,6 +163,38 @@ OPEN = {"dfd": "AT_FDCWD", "filename": "/etc/passwd", "flags": ["O_RDONLY", "O_C
                 "writev", {"fd": 1, "vec": {"count": 2, "text": "ab", "size": 2}, "vlen": 2}, ret=2
             ),
             'writev(1, ["ab"], 2) = 2',
+        ),
+        (
+            call(
+                "writev",
+                {
+                    "fd": 1,
+                    "vec": {"count": 2, "text": "\\xffä:", "size": 4, "lengths": [3, 1]},
+                    "vlen": 2,
+                },
+                ret=4,
+            ),
+            'writev(1, [{iov_base="\\xffä", iov_len=3}, {iov_base=":", iov_len=1}], 2) = 4',
+        ),
+        (
+            call("recvmsg", {"fd": 3, "msg": MESSAGE, "flags": []}, ret=2),
+            (
+                "recvmsg(3, {msg_name={family=AF_UNIX, unnamed=true}, msg_namelen=110 => 2, "
+                'msg_iov=[{iov_base="ab", iov_len=8}, {iov_base="", iov_len=9}], msg_iovlen=2, '
+                "msg_controllen=0, msg_flags=MSG_TRUNC}, 0) = 2"
+            ),
+        ),
+        (
+            call(
+                "sendmmsg",
+                {"fd": 3, "mmsg": {"count": 9, "messages": [SENT], "truncated": True}, "vlen": 9},
+                ret=9,
+            ),
+            (
+                "sendmmsg(3, [{msg_hdr={msg_name=NULL, msg_namelen=0, "
+                'msg_iov=[{iov_base="abc"..., iov_len=5}], msg_iovlen=1, msg_controllen=0, '
+                "msg_flags=0}, msg_len=5}, ...], 9) = 9"
+            ),
         ),
         (
             call("lseek", {"fd": 3, "offset": 0, "whence": "SEEK_SET"}, ret=0),

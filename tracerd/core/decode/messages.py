@@ -9,7 +9,14 @@ from tracerd.core.decode.names.network import LEVEL, MSG, SCM
 from tracerd.core.decode.sockaddr import sockaddr_of
 from tracerd.core.decode.text import content
 from tracerd.core.decode.words import address
-from tracerd.core.syscalls.model import Captured, Decode, Message, Words
+from tracerd.core.syscalls.model import (
+    Captured,
+    Decode,
+    Message,
+    Pair,
+    Several,
+    Words,
+)
 
 SOL_SOCKET: Final = 1
 _CMSGHDR: Final = {8: struct.Struct("<Qii"), 4: struct.Struct("<Iii")}
@@ -59,7 +66,9 @@ def control(data: bytes, width: int = 8) -> list[dict[str, Any]]:
 def _message(message: Message) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "name": sockaddr_of(message.name) if message.name else None,
-        **content(message.data),
+        "namelen": message.namelen,
+        **content(message.data.data),
+        "lengths": list(message.data.lengths),
         "iovlen": message.iovlen,
         "controllen": message.controllen,
     }
@@ -74,25 +83,55 @@ def msghdr(word: int, captured: Captured, _call: Words) -> Any:
     return _message(captured) if isinstance(captured, Message) else address(word)
 
 
-def mmsghdr(length: int) -> Decode:
-    """Return the decoder of a vector of messages: how many, and the first.
+def _filled(namelen_at: int) -> Decode:
+    """Return the decoder of a msghdr that was filled, and of the room there was for the name."""
 
-    length: the argument that says how many there may be; those received the call returns.
+    def decode(word: int, captured: Captured, _call: Words) -> Any:
+        if not isinstance(captured, Pair) or not isinstance(captured.after, Message):
+            return address(word)
+        shown, before = _message(captured.after), captured.before
+        if shown["name"] is not None and type(before) is bytes and len(before) >= NAMELEN_END:
+            given = int.from_bytes(before[namelen_at : namelen_at + 4], "little", signed=True)
+            if given != shown["namelen"]:
+                shown["namelen"] = [given, shown["namelen"]]
+        return shown
+
+    return decode
+
+
+NAMELEN_END: Final = 12
+msghdr_filled: Final = _filled(8)
+msghdr_filled32: Final = _filled(4)
+
+
+def mmsghdr(count_at: int) -> Decode:
+    """Return the decoder of a vector of messages: how many, and the first of them.
+
+    count_at: the argument that says how many there may be; those received the call returns.
     """
 
     def decode(word: int, captured: Captured, call: Words) -> Any:
-        if not isinstance(captured, Message):
+        if not isinstance(captured, Several):
             return address(word)
-        count = call.args[length] & 0xFFFF_FFFF
-        return {"count": count, "first": _message(captured)} if count else {"count": 0}
+        count = call.args[count_at] & 0xFFFF_FFFF
+        return _vector(count, captured)
 
     return decode
 
 
 def mmsghdr_filled(word: int, captured: Captured, call: Words) -> Any:
     """Decode a vector of messages received."""
-    if not isinstance(captured, Message):
+    if not isinstance(captured, Several):
         return address(word)
-    if call.ret <= 0:
-        return {"count": 0}
-    return {"count": call.ret, "first": _message(captured)}
+    return _vector(max(call.ret, 0), captured)
+
+
+def _vector(count: int, captured: Several) -> dict[str, Any]:
+    messages = [msghdr(0, item, NO_CALL) for item in captured.items[:count]]
+    shown: dict[str, Any] = {"count": count, "messages": messages}
+    if len(messages) < count:
+        shown["truncated"] = True
+    return shown
+
+
+NO_CALL: Final = Words(())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracerd.core.decode.words import address
-from tracerd.core.syscalls.model import Captured, Cut, Decode, Strings, Words
+from tracerd.core.syscalls.model import Captured, Cut, Decode, Strings, Vector, Words
 from tracerd.protocol.text import shown
 
 
@@ -48,8 +48,9 @@ def iovec(length: int) -> Decode:
     """Return the decoder of an iovec array whose count is argument `length`."""
 
     def decode(word: int, captured: Captured, call: Words) -> Any:
-        if isinstance(captured, (bytes, Cut)):
-            return {"count": call.args[length], **content(captured)}
+        if isinstance(captured, Vector):
+            shown = {"count": call.args[length], **content(captured.data)}
+            return {**shown, "lengths": list(captured.lengths)}
         return address(word)
 
     return decode

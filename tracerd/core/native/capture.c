@@ -14,8 +14,9 @@
 
 enum {
     MAX_PATH = 4096,
-    MAX_IOVECS = 64,
     MAX_STRINGS = 131072,
+    MAX_MESSAGES = 16,
+    MAX_POINTED = 64,
     MAX_CONTROL = 256,
     MAX_NAME = 128,
     POINTERS_READ = 64,
@@ -218,12 +219,12 @@ end:
 
 /* --- vectors and messages --------------------------------------------------------------------- */
 
-/* _vectors; absent: what is put where that gives None or a Fault (a message's data: no bytes). */
+/* _vectors; in_message: where _vectors gives None or a Fault, a Vector of nothing is put. */
 static void vectors(const struct scene *scene, size_t width, uint64_t address, int64_t count,
                     int64_t most, int64_t limit, bool in_message) {
     struct buffer *to = scene->to;
     unsigned char table[MAX_IOVECS * 16];
-    size_t pair = 2 * width, got = 0, start = to->used;
+    size_t pair = 2 * width, got = 0;
     if (count > MAX_IOVECS) count = MAX_IOVECS;
     if (address && count > 0) {
         got = read_memory(scene, address, (int64_t)((size_t)count * pair), table);
@@ -233,6 +234,11 @@ static void vectors(const struct scene *scene, size_t width, uint64_t address, i
         else put_fault(to, address);
         return;
     }
+    got /= pair;
+    put_tag(to, TAG_VECTOR);
+    put_u32(to, (uint32_t)got);
+    for (size_t at = 0; at < got; at++) put_u64(to, little(table + at * pair + width, width));
+    size_t start = to->used;
     put_tag(to, TAG_CUT_OF);
     put_u64(to, 0);
     put_u64(to, 1);
@@ -240,8 +246,9 @@ static void vectors(const struct scene *scene, size_t width, uint64_t address, i
     size_t text = to->used;
     uint64_t size = 0;
     int64_t left = limit;
-    for (size_t at = 0; at + pair <= got; at += pair) {
-        uint64_t base = little(table + at, width), take = little(table + at + width, width);
+    for (size_t at = 0; at < got; at++) {
+        uint64_t base = little(table + at * pair, width);
+        uint64_t take = little(table + at * pair + width, width);
         if (most >= 0) {
             uint64_t rest = (uint64_t)most - size; /* size never passes most */
             if (take > rest) take = rest;
@@ -275,48 +282,97 @@ static void iovec(const struct scene *scene, const struct capture *capture) {
             count > MAX_IOVECS ? MAX_IOVECS : (int64_t)count, scene->ret, capture->limit, false);
 }
 
-static void msghdr(const struct scene *scene, const struct capture *capture) {
+/* How the messages of programs of one width are laid out: see capture.py. */
+static size_t msghdr_size(const struct capture *capture) { return capture->width == 8 ? 56 : 28; }
+
+static void message(const struct scene *scene, const struct capture *capture, uint64_t address,
+                    int64_t most) {
     struct buffer *to = scene->to;
-    uint64_t address = word(scene, capture->a);
     if (address == 0) {
         put_tag(to, TAG_NONE);
         return;
     }
     unsigned char head[56];
-    size_t width = (size_t)capture->width, size = width == 8 ? 56 : 28;
+    size_t width = (size_t)capture->width, size = msghdr_size(capture);
     if (read_memory(scene, address, (int64_t)size, head) < size) {
         put_fault(to, address);
         return;
     }
     uint64_t name = little(head, width), iov, iovlen, control, controllen;
-    int64_t namelen;
+    int64_t namelen = (int32_t)little(head + width, 4);
     uint32_t flags;
     if (width == 8) {
-        namelen = (int64_t)little(head + 8, 4);
         iov = little(head + 16, 8), iovlen = little(head + 24, 8);
         control = little(head + 32, 8), controllen = little(head + 40, 8);
         flags = (uint32_t)little(head + 48, 4);
     } else {
-        namelen = (int32_t)little(head + 4, 4);
         iov = little(head + 8, 4), iovlen = little(head + 12, 4);
         control = little(head + 16, 4), controllen = little(head + 20, 4);
         flags = (uint32_t)little(head + 24, 4);
-    }
-    int64_t most = scene->ret;
-    if (most > 0 && capture->c >= 0) {
-        unsigned char length[4] = {0};
-        read_memory(scene, address + (uint64_t)capture->c, 4, length);
-        most = (int64_t)little(length, 4);
     }
     put_tag(to, TAG_MESSAGE);
     put_u64(to, iovlen);
     put_u64(to, controllen);
     put_u32(to, flags);
     put_u8(to, (unsigned)width);
+    put_u32(to, (uint32_t)namelen);
     put_memory(scene, name, namelen < MAX_NAME ? namelen : MAX_NAME);
     put_memory(scene, control, controllen < MAX_CONTROL ? (int64_t)controllen : MAX_CONTROL);
     vectors(scene, width, iov, iovlen > MAX_IOVECS ? MAX_IOVECS : (int64_t)iovlen, most,
             capture->limit, true);
+}
+
+static void messages(const struct scene *scene, const struct capture *capture) {
+    struct buffer *to = scene->to;
+    uint64_t address = word(scene, capture->a), count;
+    if (address == 0) {
+        put_tag(to, TAG_NONE);
+        return;
+    }
+    count = scene->ret < 0 ? (uint32_t)word(scene, capture->b) : (uint64_t)scene->ret;
+    if (count > MAX_MESSAGES) count = MAX_MESSAGES;
+    put_tag(to, TAG_SEVERAL);
+    put_u32(to, (uint32_t)count);
+    for (uint64_t at = 0; at < count && !to->failed; at++) {
+        int64_t most = -1;
+        if (scene->ret >= 0) {
+            unsigned char length[4] = {0};
+            read_memory(scene, address + msghdr_size(capture), 4, length);
+            most = (int64_t)little(length, 4);
+        }
+        message(scene, capture, address, most);
+        address += capture->width == 8 ? 64 : 32;
+    }
+}
+
+static void pointed(const struct scene *scene, const struct capture *capture) {
+    struct buffer *to = scene->to;
+    unsigned char table[MAX_POINTED * 8];
+    size_t width = (size_t)capture->width, got = 0;
+    int64_t size = capture->c > 1 ? capture->c : 1, most = capture->limit / size;
+    uint64_t address = word(scene, capture->a), count = word(scene, capture->b);
+    if (count > MAX_POINTED) count = MAX_POINTED;
+    if (count > (uint64_t)most) count = (uint64_t)most;
+    if (address && count) got = read_memory(scene, address, (int64_t)(count * width), table);
+    if (address == 0) {
+        put_tag(to, TAG_NONE);
+        return;
+    }
+    if (count && got == 0) {
+        put_fault(to, address);
+        return;
+    }
+    got /= width;
+    put_tag(to, TAG_SEVERAL);
+    put_u32(to, (uint32_t)got);
+    for (size_t at = 0; at < got && !to->failed; at++)
+        put_get(scene, little(table + at * width, width), size);
+}
+
+/* The bytes of a length that is passed, and those that stand before them. */
+static uint64_t with_head(const struct capture *capture, uint64_t length) {
+    uint64_t head = capture->c > 0 ? (uint64_t)capture->c : 0;
+    return length > UINT64_MAX - head ? UINT64_MAX : length + head;
 }
 
 /* --- descriptors and files ---------------------------------------------------------------------- */
@@ -534,10 +590,12 @@ static void carry_out(const struct scene *scene, const struct capture *capture) 
         break;
     case HOW_BYTES_LEN:
     case HOW_SOCKADDR:
-        put_cut(scene, word(scene, capture->a), word(scene, capture->b), 1, capture->limit);
+        put_cut(scene, word(scene, capture->a), with_head(capture, word(scene, capture->b)), 1,
+                capture->limit);
         break;
     case HOW_BYTES_RET:
-        put_cut(scene, word(scene, capture->a), (uint64_t)returned, 1, capture->limit);
+        put_cut(scene, word(scene, capture->a), with_head(capture, (uint64_t)returned), 1,
+                capture->limit);
         break;
     case HOW_BYTES_LENPTR:
         bytes_lenptr(scene, capture);
@@ -554,7 +612,13 @@ static void carry_out(const struct scene *scene, const struct capture *capture) 
         iovec(scene, capture);
         break;
     case HOW_MSGHDR:
-        msghdr(scene, capture);
+        message(scene, capture, word(scene, capture->a), scene->ret);
+        break;
+    case HOW_MMSGHDR:
+        messages(scene, capture);
+        break;
+    case HOW_POINTED:
+        pointed(scene, capture);
         break;
     case HOW_FD:
         put_descriptor(scene, (int32_t)(uint32_t)word(scene, capture->a),

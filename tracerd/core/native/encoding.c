@@ -89,11 +89,19 @@ void skip_value(struct cursor *from) {
         for (uint32_t count = get_u32(from); count && from->at < from->end; count--)
             get_bytes(from, &length);
         break;
+    case TAG_VECTOR:
+        skip_fixed(from, (size_t)get_u32(from) * 8);
+        skip_value(from);
+        break;
     case TAG_MESSAGE:
-        skip_fixed(from, 8 + 8 + 4 + 1);
+        skip_fixed(from, 8 + 8 + 4 + 1 + 4);
         get_bytes(from, &length);
         get_bytes(from, &length);
         skip_value(from);
+        break;
+    case TAG_SEVERAL:
+        for (uint32_t count = get_u32(from); count && from->at < from->end; count--)
+            skip_value(from);
         break;
     case TAG_PART:
         skip_fixed(from, 8);

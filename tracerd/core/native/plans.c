@@ -89,7 +89,7 @@ static bool capture_read(PyObject *from, struct capture *capture) {
         !get_int(from, "b", &capture->b) || !get_int(from, "c", &capture->c) ||
         !get_int(from, "width", &capture->width) || !get_long(from, "limit", &limit))
         return false;
-    if (how < HOW_CSTRING || how > HOW_PART || capture->a >= MAX_WORDS ||
+    if (how < HOW_CSTRING || how > HOW_POINTED || capture->a >= MAX_WORDS ||
         capture->b >= (how == HOW_PART ? WORDS : MAX_WORDS) ||
         (capture->width != 4 && capture->width != 8) || limit < 0 || limit > UINT32_MAX) {
         PyErr_SetString(PyExc_ValueError, "a capture that the native pump does not know");

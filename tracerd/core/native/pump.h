@@ -23,6 +23,7 @@ enum {
     MAX_BATCH = 256,       /* statuses gathered before the first is handled */
     LOOK_EVERY = 16,       /* a lone task's stops between two looks at who else has stopped */
     SLOTS = 1024,          /* call numbers that a table has a place for */
+    MAX_IOVECS = 64,       /* looked at, of one vector */
     WORDS = 6,             /* arguments of a call */
     MAX_WORDS = 16,        /* of a call whose arguments are in memory */
     MAX_OPEN = 256,        /* descriptors of memories kept */
@@ -84,6 +85,8 @@ enum how { /* model.How */
     HOW_SOCKADDR,
     HOW_BYTES_AT,
     HOW_PART,
+    HOW_MMSGHDR,
+    HOW_POINTED,
 };
 
 struct captures {
@@ -327,8 +330,10 @@ enum tag {
     TAG_OPENED,   /* u64 device, u64 inode, u8 deleted, u32 mode, u64 rdev, link and more as u32
                      length, bytes */
     TAG_STRINGS,  /* u8 whole, u32 count, of each u32 length, bytes */
-    TAG_MESSAGE,  /* u64 iovlen, u64 controllen, i32 flags, u8 width, name and control as
-                     u32 length, bytes; then its data: a TAG_BYTES or TAG_CUT_OF */
+    TAG_VECTOR,   /* u32 lengths, each u64; then a TAG_BYTES or TAG_CUT_OF */
+    TAG_MESSAGE,  /* u64 iovlen, u64 controllen, i32 flags, u8 width, i32 namelen, name and control
+                     as u32 length, bytes; then its data: a TAG_VECTOR */
+    TAG_SEVERAL,  /* u32 items, each */
     TAG_PART,     /* u64 which, u32 words, each u64, u32 captured, each */
 };
 

@@ -17,6 +17,8 @@ enum { /* the classes that the pump makes objects of, in the order of NativePump
     CLASS_OPENED,
     CLASS_MESSAGE,
     CLASS_PART,
+    CLASS_VECTOR,
+    CLASS_SEVERAL,
     CLASSES,
 };
 

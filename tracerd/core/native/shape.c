@@ -6,8 +6,11 @@ static const char *const FIELDS[CLASSES][MAX_FIELDS] = {
     [CLASS_FAULT] = {"address"},
     [CLASS_STRINGS] = {"items", "whole"},
     [CLASS_OPENED] = {"link", "dev", "ino", "deleted", "mode", "rdev", "more"},
-    [CLASS_MESSAGE] = {"name", "data", "iovlen", "controllen", "flags", "control", "width"},
+    [CLASS_MESSAGE] = {"name", "data", "iovlen", "controllen", "flags", "control", "width",
+                       "namelen"},
     [CLASS_PART] = {"which", "args", "captured"},
+    [CLASS_VECTOR] = {"data", "lengths"},
+    [CLASS_SEVERAL] = {"items"},
 };
 
 bool shapes_init(PumpObject *self, PyObject *classes) {
@@ -124,12 +127,24 @@ static PyObject *strings_made(PumpObject *self, struct cursor *from) {
     return object_made(&self->shapes[CLASS_STRINGS], values);
 }
 
+static PyObject *vector_made(PumpObject *self, struct cursor *from) {
+    uint64_t lengths[MAX_IOVECS];
+    size_t count = get_u32(from);
+    if (count > MAX_IOVECS) count = MAX_IOVECS;
+    for (size_t at = 0; at < count; at++) lengths[at] = get_u64(from);
+    PyObject *values[2];
+    values[1] = words_made(lengths, count);
+    values[0] = value_made(self, from);
+    return object_made(&self->shapes[CLASS_VECTOR], values);
+}
+
 static PyObject *message_made(PumpObject *self, struct cursor *from) {
     PyObject *values[MAX_FIELDS];
     values[2] = PyLong_FromUnsignedLongLong(get_u64(from));
     values[3] = PyLong_FromUnsignedLongLong(get_u64(from));
     values[4] = PyLong_FromLong((int32_t)get_u32(from));
     values[6] = PyLong_FromLong((long)get_u8(from));
+    values[7] = PyLong_FromLong((int32_t)get_u32(from));
     values[0] = bytes_made(from);
     values[5] = bytes_made(from);
     values[1] = value_made(self, from);
@@ -197,8 +212,13 @@ static PyObject *value_made(PumpObject *self, struct cursor *from) {
         return object_made(&self->shapes[CLASS_OPENED], values);
     case TAG_STRINGS:
         return strings_made(self, from);
+    case TAG_VECTOR:
+        return vector_made(self, from);
     case TAG_MESSAGE:
         return message_made(self, from);
+    case TAG_SEVERAL:
+        values[0] = values_made(self, from, get_u32(from));
+        return object_made(&self->shapes[CLASS_SEVERAL], values);
     case TAG_PART:
         return part_made(self, from);
     }

@@ -54,9 +54,6 @@ from tracerd.core.syscalls.vocabulary import (
     word,
 )
 
-MMSGHDR_LENGTH: Final = 28
-"""Where msg_len is in a struct mmsghdr of i386."""
-
 by_path = partial(sc, classes="file", level="path")
 by_fd = partial(sc, classes="desc", level="fd")
 desc = partial(sc, classes="desc")
@@ -95,7 +92,6 @@ oldolduname = records.struct_out(
     "name", "utsname", process.oldest_utsname, process.OLDEST_UTSNAME_SIZE
 )
 fan_mask = joined(flags("mask", watches.FANOTIFY_EVENTS, 64), "mask_high")
-messages_in, messages_out = sockets.vectors(MMSGHDR_LENGTH)
 
 
 def old_id_out(name: str) -> Draft:
@@ -183,9 +179,6 @@ _WRITTEN: Final[tuple[Syscall, ...]] = (
     net(365, "getsockopt", fd, network.level, sockets.option, option_out,
         records.int_out("optlen")),
     net(366, "setsockopt", fd, network.level, sockets.option, option_in, int_("optlen")),
-    net(345, "sendmmsg", fd, messages_in, uint("vlen"), network.msg_flags),
-    net(337, "recvmmsg", fd, messages_out, uint("vlen"), network.msg_flags,
-        records.timespec_in("timeout")),
     # The system as a whole
     sc(25, "stime", ptr("tptr")),
     sc(59, "oldolduname", oldolduname),
@@ -208,7 +201,7 @@ _WRITTEN: Final[tuple[Syscall, ...]] = (
     sc(112, "idle", *words(6)),
 )
 _LONG_TIMES: Final[tuple[Syscall, ...]] = (
-    net(417, "recvmmsg_time64", fd, messages_out, uint("vlen"), network.msg_flags,
+    net(417, "recvmmsg_time64", fd, sockets.messages_out, uint("vlen"), network.msg_flags,
         records.timespec_in("timeout")),
 )
 # fmt: on

@@ -84,9 +84,9 @@ _SOCKETCALLS: Final[dict[str, Syscall]] = {
     "SYS_SENDMSG": net(fd, sockets.message_in(op="connect"), msg_flags, ret="size"),
     "SYS_RECVMSG": net(fd, sockets.message_out(), msg_flags, ret="size"),
     "SYS_ACCEPT4": net(fd, peer, peer_size, flags("flags", names.ACCEPT), ret="fd"),
-    "SYS_RECVMMSG": net(fd, i386_own.messages_out, uint("vlen"), msg_flags,
+    "SYS_RECVMMSG": net(fd, sockets.messages_out, uint("vlen"), msg_flags,
                         records.timespec_in("timeout")),
-    "SYS_SENDMMSG": net(fd, i386_own.messages_in, uint("vlen"), msg_flags),
+    "SYS_SENDMMSG": net(fd, sockets.messages_in, uint("vlen"), msg_flags),
 }
 _IPC_CALLS: Final[dict[str, Syscall]] = {
     "SEMOP": ipc(semid, uint("nsops"), third, ptr("tsops")),

@@ -35,10 +35,11 @@ KINDS: Final[dict[str, str]] = {
     "string": "text; {text, truncated} if it was cut",
     "strings": "list of text; {items, truncated} if it is not all",
     "buffer": "{text, size}, and truncated if text is not all",
-    "iovec": "{count, text, size}, and truncated if text is not all",
-    "msghdr": "{name, text, size, iovlen, controllen, control, flags}; name: a sockaddr or null; "
+    "iovec": "{count, text, size, lengths}, and truncated if text is not all; lengths: of each",
+    "msghdr": "{name, namelen, text, size, lengths, iovlen, controllen, control, flags}; "
+    "name: a sockaddr or null; namelen: a number, or two, before and after; "
     "control: list of {level, type} with fds, pid, uid and gid, or data in hex",
-    "mmsghdr": "{count, first}: how many messages, and the first as msghdr",
+    "mmsghdr": "{count, messages}: how many, and each as msghdr; truncated if they are not all",
     "dirents": "{entries, names}; {names, size, truncated} if not all of the buffer was read",
     # Pointers to words
     "ints": "list of numbers",

@@ -27,9 +27,9 @@ class How(enum.IntEnum):
     BYTES = 2
     """Exactly `limit` bytes at args[a]."""
     BYTES_LEN = 3
-    """args[b] bytes at args[a], at most `limit`."""
+    """args[b] bytes at args[a], at most `limit`; if c > 0, and c bytes that stand before them."""
     BYTES_RET = 4
-    """As many bytes at args[a] as the call returned, at most `limit`.  Exit only."""
+    """As many bytes at args[a] as the call returned, at most `limit`; c as above.  Exit only."""
     BYTES_LENPTR = 5
     """As many bytes at args[a] as the u32 at args[b] says, at most `limit`.  Exit only."""
     ARRAY = 6
@@ -38,12 +38,9 @@ class How(enum.IntEnum):
     STRINGS = 7
     """NULL-terminated vector of string pointers at args[a]; at most `limit` bytes in all."""
     IOVEC = 8
-    """args[b] iovecs at args[a]; the memory they name, concatenated, at most `limit` bytes
-    (at exit: of the first `ret` bytes)."""
+    """args[b] iovecs at args[a]: a Vector of at most `limit` bytes, at exit of the first `ret`."""
     MSGHDR = 9
-    """struct msghdr at args[a]: name, control messages, then the memory of its iovecs, at most
-    `limit` bytes (at exit: of the first `ret` bytes; if c >= 0, of as many as the u32 at
-    args[a] + c says: an array of struct mmsghdr, of which the first is read)."""
+    """struct msghdr at args[a]: name, control messages, then its iovecs as IOVEC."""
     FD = 10
     """Link text of descriptor args[a]; if c is 1, all that can be known of it (OpenedFile)."""
     RET_FD = 11
@@ -65,6 +62,11 @@ class How(enum.IntEnum):
     number 0).  `parts` has, by that word, how many arguments are in memory at args[b], and what
     to capture of the call whose arguments are the words before args[b] and those; with b = -1
     its arguments are this call's own.  Nothing if the word is not in `parts`."""
+    MMSGHDR = 17
+    """args[b] struct mmsghdr at args[a] (at exit: as many as the call returned): Several Messages,
+    of the first sixteen; at most `limit` bytes of each (at exit: of the first msg_len)."""
+    POINTED = 18
+    """args[b] pointers at args[a]: Several, c bytes at each of them, at most `limit` in all."""
 
 
 class Capture(NamedTuple):
@@ -121,19 +123,34 @@ class OpenedFile(Struct, frozen=True):
     more: bytes = b""
 
 
+class Vector(Struct, frozen=True):
+    """What iovecs name: the lengths of the first 64, as passed, and the memory of all together."""
+
+    data: bytes | Cut
+    lengths: tuple[int, ...]
+
+
 class Message(Struct, frozen=True):
     """A msghdr: its address bytes, the lengths, and the first bytes of its payload.
 
-    control: its control messages, at most 256 bytes of them.  width: the capture's.
+    namelen: as it stands there.  control: its control messages, at most 256 bytes of them.
+    width: the capture's.
     """
 
     name: bytes
-    data: bytes | Cut
+    data: Vector
     iovlen: int
     controllen: int
     flags: int
     control: bytes = b""
     width: int = 8
+    namelen: int = 0
+
+
+class Several(Struct, frozen=True):
+    """What stands in an array, one by one, as far as it was looked at."""
+
+    items: tuple[Captured, ...]
 
 
 class Part(Struct, frozen=True):
@@ -152,7 +169,18 @@ class Pair(Struct, frozen=True):
 
 
 Captured: TypeAlias = (
-    bytes | Cut | Fault | Strings | OpenedFile | Message | Pair | Part | bool | None
+    bytes
+    | Cut
+    | Fault
+    | Strings
+    | OpenedFile
+    | Vector
+    | Message
+    | Several
+    | Pair
+    | Part
+    | bool
+    | None
 )
 """None: nothing to read (a NULL pointer, an absolute path's base, a closed descriptor)."""
 

@@ -11,6 +11,7 @@ from typing import Final
 from tracerd.core.decode import (
     dirents,
     fileargs,
+    messages,
     process,
     signals,
     stat,
@@ -38,6 +39,7 @@ _COMMON: Final[Layouts] = {
     process.sigaction: Layout(process.sigaction32, process.SIGACTION32_SIZE),
     signals.siginfo: Layout(signals.siginfo32, signals.SIGINFO_SIZE),
     signals.sigevent: Layout(signals.sigevent32, signals.SIGEVENT32_SIZE),
+    messages.msghdr_filled: Layout(messages.msghdr_filled32),
     records.dirents_old.decode: Layout(dirents.dirents(dirents.DIRENT_NAME_I386, length_at=8)),
 }
 SHORT_TIMES: Final[Layouts] = {

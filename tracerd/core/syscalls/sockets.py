@@ -11,8 +11,6 @@ from tracerd.core.syscalls.vocabulary import BUFFER_LIMIT, SOCKADDR_LIMIT, Draft
 
 OPTION_LIMIT: Final = 16
 """Socket options that say something are ints, or few of them."""
-MMSGHDR_LENGTH: Final = 56
-"""Where msg_len is in a struct mmsghdr."""
 
 
 def sockaddr_in(name: str, length: str, *, op: str = "") -> Draft:
@@ -34,20 +32,17 @@ def message_in(name: str = "msg", *, op: str = "") -> Draft:
 
 
 def message_out(name: str = "msg") -> Draft:
-    """Return a struct msghdr to be filled."""
-    return Draft(name, "msghdr", messages.msghdr, exit=Want(How.MSGHDR, BUFFER_LIMIT))
+    """Return a struct msghdr to be filled; of the enter-stop only its first words are wanted."""
+    head = Want(How.BYTES, messages.NAMELEN_END)
+    filled = Want(How.MSGHDR, BUFFER_LIMIT)
+    return Draft(name, "msghdr", messages.msghdr_filled, enter=head, exit=filled, both=True)
 
 
-def vectors(length_at: int) -> tuple[Draft, Draft]:
-    """Return vectors of messages, to be sent and to be filled.  length_at: of msg_len."""
-    want = Want(How.MSGHDR, BUFFER_LIMIT, element=length_at)
-    given = Draft(
-        "mmsg", "mmsghdr", words.ptr, enter=want, bind=lambda at: messages.mmsghdr(at["vlen"])
-    )
-    return given, Draft("mmsg", "mmsghdr", messages.mmsghdr_filled, exit=want)
-
-
-messages_in, messages_out = vectors(MMSGHDR_LENGTH)
+_MESSAGES: Final = Want(How.MMSGHDR, BUFFER_LIMIT, "vlen")
+messages_in: Final = Draft(
+    "mmsg", "mmsghdr", words.ptr, enter=_MESSAGES, bind=lambda at: messages.mmsghdr(at["vlen"])
+)
+messages_out: Final = Draft("mmsg", "mmsghdr", messages.mmsghdr_filled, exit=_MESSAGES)
 
 
 def option_with(values: Mapping[tuple[int, int], Decode]) -> tuple[Draft, Draft]:

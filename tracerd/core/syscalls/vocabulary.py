@@ -29,7 +29,7 @@ STRINGS_LIMIT: Final = 32_768
 """argv and envp, in all: whole for nearly every program, bounded for a hostile one."""
 BUFFER_LIMIT: Final = 32
 """Contents of transfers.  A pump may put the subscribers' string limit in its place: in the
-captures whose How is BYTES_LEN, BYTES_RET, IOVEC or MSGHDR, which are used for nothing else."""
+captures whose How is BYTES_LEN, BYTES_RET, IOVEC, MSGHDR or MMSGHDR, used for nothing else."""
 SOCKADDR_LIMIT: Final = 128
 """sizeof(struct sockaddr_storage)."""
 

@@ -90,12 +90,88 @@ def _typed_mode(value: Any) -> Any:
     return value | {"mode": f"{kind}|0{number & 0o7777:o}"} if kind else value
 
 
+_PIECE: Final = re.compile(r"\\x[0-9a-f]{2}|.", re.DOTALL)
+"""A byte that is no text, or a character."""
+
+
+def _pieces(text: str, lengths: list[int]) -> list[str]:
+    """Cut a text where so many bytes of it end; what is not there is an empty piece."""
+    cut = [""] * len(lengths)
+    at, left = 0, lengths[0] if lengths else 0
+    for piece in _PIECE.findall(text):
+        while left <= 0 and at < len(lengths) - 1:
+            at += 1
+            left = lengths[at]
+        if not lengths:
+            break
+        cut[at] += piece
+        left -= len(piece.encode()) if len(piece) == 1 else 1
+    return cut
+
+
+def _iovecs(value: Mapping[str, Any]) -> str:
+    """Show what buffers hold, each with its length."""
+    lengths, size = value["lengths"], value.get("size", 0)
+    shown: list[str] = []
+    for text, length in zip(_pieces(value["text"], lengths), lengths, strict=True):
+        filled = min(length, size)
+        size -= filled
+        dots = "..." if _is_cut(value) and len(text.encode()) < filled else ""
+        shown.append(f"{{iov_base={quote(text)}{dots}, iov_len={length}}}")
+    return f"[{', '.join(shown)}]"
+
+
+def _is_iovecs(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("text"), str)
+        and isinstance(value.get("lengths"), list)
+        and all(type(length) is int for length in (*value["lengths"], value.get("size", 0)))
+    )
+
+
 def _vector(value: Any, ink: Ink) -> str:
     """Show the contents of an iovec array; its count is the next argument."""
+    if _is_iovecs(value):
+        return _iovecs(value)
     if isinstance(value, dict) and "count" in value:
         contents = {key: item for key, item in value.items() if key != "count"}
         return f"[{anything(contents, ink)}]"
     return anything(value, ink)
+
+
+def _message(value: Any, ink: Ink) -> str:
+    """Show a struct msghdr."""
+    if not _is_iovecs(value):
+        return anything(value, ink)
+    namelen = value.get("namelen")
+    if isinstance(namelen, list):
+        namelen = " => ".join(_bare(each, ink) for each in namelen)
+    shown = [
+        f"msg_name={anything(value.get('name'), ink)}",
+        f"msg_namelen={_bare(namelen, ink)}",
+        f"msg_iov={_iovecs(value)}",
+        f"msg_iovlen={_bare(value.get('iovlen'), ink)}",
+    ]
+    if "control" in value:
+        shown.append(f"msg_control={anything(value['control'], ink)}")
+    shown.append(f"msg_controllen={_bare(value.get('controllen'), ink)}")
+    shown.append(f"msg_flags={_flags(value.get('flags'), ink)}")
+    return f"{{{', '.join(shown)}}}"
+
+
+def _messages(value: Any, ink: Ink) -> str:
+    """Show a vector of messages."""
+    messages = value.get("messages") if isinstance(value, dict) else None
+    if not isinstance(messages, list):
+        return anything(value, ink)
+    shown = []
+    for message in messages:
+        size = f", msg_len={message.get('size')}" if _is_iovecs(message) else ""
+        shown.append(f"{{msg_hdr={_message(message, ink)}{size}}}")
+    if value.get("truncated"):
+        shown.append("...")
+    return f"[{', '.join(shown)}]"
 
 
 def _any(value: Any, ink: Ink) -> str:
@@ -135,7 +211,9 @@ KINDS: Final[Mapping[str, Show]] = {
     "fd": _bare,
     "flags": _flags,
     "iovec": _vector,
+    "mmsghdr": _messages,
     "mode": _bare,
+    "msghdr": _message,
     "offs": _offsets,
     "path": _path,
     "pid": _bare,
