@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 
-from tracerd.core import procfs
+from tracerd.core import credentials, procfs
 from tracerd.core.tracee import Process
 from tracerd.protocol.text import shown
 
@@ -44,10 +44,10 @@ def read_image(process: Process, tid: int) -> None:
 
 
 def read_credentials(process: Process, tid: int) -> None:
-    """Read user and group ids, and whether the process lets its user look into it."""
-    status = procfs.status(tid)
-    if status is not None:
-        process.uids, process.gids = status.uids, status.gids
+    """Read those of a thread, and whether the process lets its user look into it."""
+    found = credentials.read(tid)
+    if found is not None:
+        process.set_credentials(tid, found)
         process.dumpable = procfs.dumpable(tid)
 
 
@@ -64,13 +64,11 @@ def read_root(process: Process, tid: int) -> None:
                 process.root = link
 
 
-def child_of(parent: Process, pid: int) -> Process:
-    """Make the process that `parent` forked: all that it inherits is known already."""
+def child_of(parent: Process, maker: int, pid: int) -> Process:
+    """Make the process that a thread of `parent` forked: what it inherits is known already."""
     child = Process(
         pid=pid,
         ppid=parent.pid,
-        uids=parent.uids,
-        gids=parent.gids,
         dumpable=parent.dumpable,
         exe=parent.exe,
         comm=parent.comm,
@@ -83,6 +81,11 @@ def child_of(parent: Process, pid: int) -> Process:
         calls=parent.calls,
         attached_ns=time.time_ns(),
     )
+    inherited = parent.credentials.get(maker)
+    if inherited is None:
+        read_credentials(child, pid)
+    else:
+        child.set_credentials(pid, inherited)
     found = procfs.stat(pid)
     if found is not None:
         child.start = found.start

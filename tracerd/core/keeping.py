@@ -11,13 +11,19 @@ from collections.abc import Callable
 
 from tracerd.core import describe, files, identity, kernel, procfs
 from tracerd.core.actions import ABIS, tells_return
-from tracerd.core.calls import CLONE_UNTRACED, PR_SET_DUMPABLE, PR_SET_NAME, clone_flags
+from tracerd.core.calls import (
+    CLONE_NEWUSER,
+    CLONE_UNTRACED,
+    PR_SET_DUMPABLE,
+    PR_SET_NAME,
+    clone_flags,
+)
 from tracerd.core.commands import TargetEnded
 from tracerd.core.decode.signals import signal_name
 from tracerd.core.describe import KINDS
 from tracerd.core.interpreters import Interpreters
 from tracerd.core.items import Gone, GoneProcess, Implied, Resumable, Unfinished
-from tracerd.core.pump import Call, Pair
+from tracerd.core.pump import Call, Mode, Pair
 from tracerd.core.scene import Scene, Target
 from tracerd.core.state_calls import CREDENTIAL_CALLS, ROOT_CALLS
 from tracerd.core.syscalls import TABLED, lookup
@@ -54,6 +60,7 @@ class Keeper:
         self._watcher = watcher
         self._interpreters = Interpreters()
         self._table: dict[type, Callable[..., None]] = {
+            Started: self._started,
             Made: self._made,
             Executed: self._executed,
             Ended: self._ended,
@@ -66,8 +73,7 @@ class Keeper:
 
     def tell(self, fact: Fact, time_ns: int) -> None:
         """Take note of one fact."""
-        if not isinstance(fact, Started):  # who waits for it asks the tracker
-            self._table[type(fact)](fact, time_ns)
+        self._table[type(fact)](fact, time_ns)
 
     def call(self, pair: Pair) -> None:
         """Take note of a call whose action is `noted`, then have it told.
@@ -112,13 +118,40 @@ class Keeper:
         if name in CREDENTIAL_CALLS or (
             name == "prctl" and entry.args[0] & 0xFFFFFFFF == PR_SET_DUMPABLE
         ):
-            identity.read_credentials(process, tid)
+            self._changed(process, tid)
         if name in ROOT_CALLS:
             identity.read_root(process, tid)
         if name == "io_uring_setup":
             self._blind(process, back, "io_uring", "what is submitted to the ring is no call")
         if (clone_flags(entry) or 0) & CLONE_UNTRACED:
             self._blind(process, back, "untraced child", f"task {back.ret} escapes tracing")
+
+    def _changed(self, process: Process, tid: int) -> None:
+        """Read who a process has become, by a call of a thread of it."""
+        dumpable = process.dumpable
+        identity.read_credentials(process, tid)
+        if dumpable and not process.dumpable:
+            # So are all that share its memory: its maker, if it has not executed anything yet.
+            processes = self._scene.processes
+            for other in [*processes.values()]:
+                if other.dumpable and (other.pid == process.ppid or other.ppid == process.pid):
+                    self._look_at(other, other.pid)
+
+    def _look_at(self, process: Process, tid: int) -> None:
+        """Read who a process is as one thread of it shows, and tell it if that is news."""
+        identity.read_credentials(process, tid)
+        self._watcher.identify(process)
+
+    def _if_free(self, process: Process, tid: int) -> None:
+        """Look at a process before something of it is told, if its calls do not stop."""
+        if process.mode is Mode.FREE and not process.hidden:
+            self._look_at(process, tid)
+
+    def _started(self, fact: Started, _time_ns: int) -> None:
+        """A thread that was seized may have become another's until it stopped."""
+        process = self._scene.process_of(fact.tid)
+        if process is not None and process.attaching:
+            self._look_at(process, fact.tid)
 
     def _tracing_tracee(self, process: Process, entry: Call, back: Call) -> None:
         """Say why a tracer fails under trace, or that one does not."""
@@ -145,8 +178,12 @@ class Keeper:
         parent = scene.process_of(fact.tid)
         if parent is None:
             raise LookupError(f"no process for {fact.tid}, which made {fact.child}")
-        process = parent if fact.thread else self._new_process(parent, fact.child)
+        if parent.wants("new_child"):
+            self._if_free(parent, fact.tid)
+        process = parent if fact.thread else self._new_process(parent, fact)
         process.threads.add(fact.child)
+        if fact.thread and fact.tid in parent.credentials:
+            parent.set_credentials(fact.child, parent.credentials[fact.tid])
         if fact.thread and process.inner:
             identity.read_inner(process, fact.child)
         self._watcher.identify(process)
@@ -165,8 +202,13 @@ class Keeper:
             )
             scene.emit(parent, event)
 
-    def _new_process(self, parent: Process, pid: int) -> Process:
-        process = identity.child_of(parent, pid)
+    def _new_process(self, parent: Process, fact: Made) -> Process:
+        pid = fact.child
+        process = identity.child_of(parent, fact.tid, pid)
+        entry = self._scene.pump.entry(fact.tid)
+        flags = None if entry is None else clone_flags(entry)
+        if flags is None or flags & CLONE_NEWUSER:
+            identity.read_credentials(process, pid)
         self._scene.processes[pid] = process
         for owner in process.owners:
             self._scene.targets[owner].processes.add(process)
@@ -189,6 +231,8 @@ class Keeper:
             scene.comms.pop(fact.former, None)
         process.threads.add(tid)
         scene.pump.new_image(tid, fact.former)
+        process.credentials.clear()  # the other threads are gone, or will be
+        process.kinds.clear()
         identity.read_image(process, tid)
         process.hidden = False
         self._watcher.identify(process)
@@ -270,6 +314,7 @@ class Keeper:
         scene.pump.put(Gone(tid))
         scene.comms.pop(tid, None)
         process.threads.discard(tid)
+        process.drop_credentials(tid)
         self._drop_inner(process, tid)
         process.untold.discard(tid)
         if not process.threads and not process.attaching:
@@ -305,6 +350,7 @@ class Keeper:
         process = scene.process_of(fact.tid)
         if process is None or not process.wants("signal_stop"):
             return
+        self._if_free(process, fact.tid)
         comm = scene.comms.get(fact.tid, "")
         event = describe.signalled(process.identity, comm, fact.tid, fact.signo, time_ns)
         scene.emit(process, event)
@@ -316,6 +362,7 @@ class Keeper:
             return
         process.stopped = True
         if process.wants("group_stop"):
+            self._if_free(process, fact.tid)
             head = scene.head(process, fact.tid, time_ns)
             name = signal_name(fact.signo)
             scene.emit(process, events.GroupStop(**head, signal=name, signo=fact.signo))
@@ -327,6 +374,7 @@ class Keeper:
             return
         process.stopped = False
         if process.wants("resumed"):
+            self._if_free(process, fact.tid)
             scene.emit(process, events.Resumed(**scene.head(process, fact.tid, time_ns)))
 
     def _anomaly(self, fact: Anomaly, _time_ns: int) -> None:

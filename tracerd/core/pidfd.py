@@ -12,11 +12,14 @@ from tracerd import errors
 class PidFd:
     """A pidfd, closed when nobody refers to it any more.  Usable from any thread.
 
-    The id of a thread that is no process makes one that is never alive.  Raises NoSuchProcess.
+    fd: one that there is already, to be taken over.  The id of a thread that is no process makes
+    one that is never alive.  Raises NoSuchProcess.
     """
 
-    def __init__(self, pid: int) -> None:
-        self._fd = -1
+    def __init__(self, pid: int, fd: int = -1) -> None:
+        self._fd = fd
+        if fd >= 0:
+            return
         if pid <= 0:
             raise errors.NoSuchProcess(pid)
         try:
@@ -26,6 +29,10 @@ class PidFd:
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOENT):  # what the kernel says of a thread
                 raise
+
+    def fileno(self) -> int:
+        """Return the descriptor, which stays ours; -1 if there is none."""
+        return self._fd
 
     def alive(self) -> bool:
         """Whether any thread of the process is left: as long as that is so, its pid is its own."""

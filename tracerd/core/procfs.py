@@ -35,6 +35,7 @@ def read(path: str) -> bytes | None:
 class Status(NamedTuple):
     """The parts of /proc/TID/status that matter here; ids are real, effective, saved, fs.
 
+    caps: permitted capabilities, in its own user namespace.
     inner: the tid in the innermost pid namespace the task is in; its own tid if that is ours.
     switches: how often the task has slept or waited for a processor.
     threads: how many its process has, dead ones that are not reaped among them.
@@ -46,6 +47,7 @@ class Status(NamedTuple):
     tracer: int
     uids: tuple[int, int, int, int]
     gids: tuple[int, int, int, int]
+    caps: int
     pending: int
     shared_pending: int
     blocked: int
@@ -74,6 +76,7 @@ def status(tid: int) -> Status | None:
             tracer=int(rows[b"TracerPid"]),
             uids=_four(rows[b"Uid"]),
             gids=_four(rows[b"Gid"]),
+            caps=int(rows[b"CapPrm"], 16),
             pending=int(rows[b"SigPnd"], 16),
             shared_pending=int(rows[b"ShdPnd"], 16),
             blocked=int(rows[b"SigBlk"], 16),
@@ -186,11 +189,11 @@ def tasks(pid: int) -> list[int] | None:
         return None
 
 
-def dumpable(pid: int) -> bool:
+def dumpable(tid: int) -> bool:
     """Whether the kernel lets the process's own user look into it (proc(5): ownership rule)."""
     try:
-        owner = os.stat(f"/proc/{pid}/environ").st_uid
+        owner = os.stat(f"/proc/{tid}/environ").st_uid
     except OSError:
         return False
-    now = status(pid)
+    now = status(tid)  # after: who drops privileges is not dumpable before it is another user
     return now is not None and owner == now.uids[1]

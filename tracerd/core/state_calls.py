@@ -25,6 +25,7 @@ CREDENTIAL_CALLS = frozenset(
         "setregid32",
         "setresgid32",
         "setfsgid32",
+        "capset",
         "unshare",
         "setns",
     }

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from tracerd.core.actions import NOBODY, Actions
+from tracerd.core.credentials import OURS, UNKNOWN, Credentials, Four
 from tracerd.core.pump import Call, Mode
-
-Four: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(slots=True, eq=False)
 class Identity:
     """Who a process was when something happened in it.  Not changed once it has been told.
 
-    start: clock ticks since boot.  uids, gids: real, effective, saved, file system.
-    dumpable: whether the kernel would let its own user trace it.  lineage: its own pid and those of
-    all traced ancestors.  root: its root directory as we see it.  inner: what its threads call
-    themselves in their pid namespace, by tid; empty if that is ours.
+    start: clock ticks since boot.  uids to ns_owner: its first thread's Credentials; others: those
+    of threads that differ.  dumpable: whether the kernel would let its own user trace it.
+    lineage: its own pid and those of all traced ancestors.  root: its root directory as we see it.
+    inner: what its threads call themselves in their pid namespace, by tid; empty if that is ours.
     hidden: nothing is told of it before its next exec (see AttachCommand.until_exec).
     """
 
@@ -28,6 +28,10 @@ class Identity:
     ppid: int = 0
     uids: Four = (0, 0, 0, 0)
     gids: Four = (0, 0, 0, 0)
+    caps: int = 0
+    user_ns: int = OURS
+    ns_owner: int = UNKNOWN
+    others: frozenset[Credentials] = frozenset()
     dumpable: bool = True
     exe: str = ""
     comm: str = ""
@@ -67,6 +71,10 @@ class Process(Identity):
     left_inside: dict[int, Call] = field(default_factory=dict)
     """Calls in which threads were detached, by tid, while others have yet to be."""
     attached_ns: int = 0
+    credentials: dict[int, Credentials] = field(default_factory=dict)
+    """By thread."""
+    kinds: Counter[Credentials] = field(default_factory=Counter)
+    """How many threads have which."""
     identity: Identity = field(default_factory=lambda: Identity(0))
     """As it was when it was last looked at (`identify`)."""
 
@@ -77,6 +85,30 @@ class Process(Identity):
             return False
         self.identity = Identity(*now)
         return True
+
+    def set_credentials(self, tid: int, credentials: Credentials) -> None:
+        """Take note of what a thread has from now on."""
+        if self.credentials.get(tid) != credentials:
+            self.drop_credentials(tid)
+            self.credentials[tid] = credentials
+            self.kinds[credentials] += 1
+            self._sum_up()
+
+    def drop_credentials(self, tid: int) -> None:
+        """Forget those of a thread that is gone."""
+        former = self.credentials.pop(tid, None)
+        if former is None:
+            return
+        self.kinds[former] -= 1
+        if not self.kinds[former]:
+            del self.kinds[former]
+        if self.kinds:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        first = self.credentials.get(self.pid) or next(iter(self.kinds))
+        self.uids, self.gids, self.caps, self.user_ns, self.ns_owner = first
+        self.others = frozenset(self.kinds) - {first} if len(self.kinds) > 1 else frozenset()
 
     @property
     def needs_us(self) -> bool:

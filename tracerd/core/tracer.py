@@ -392,6 +392,9 @@ class Tracer:
 
     def _snapshot(self, _command: Snapshot, answer: Answer) -> None:
         processes = [p for p in self._scene.processes.values() if not p.hidden]
+        for process in processes:
+            if self._watcher.look_at(process):
+                self._watcher.changed(process)
         answer(
             [
                 dataclasses.replace(p, owners=set(p.owners), threads=set(p.threads))

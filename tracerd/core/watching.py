@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from tracerd.core import untraceable
+from tracerd.core import identity, untraceable
 from tracerd.core.actions import Actions, captured_names, exec_detail
 from tracerd.core.commands import Answer, ExpireInterest, SetInterest, Wish
 from tracerd.core.items import Known
@@ -39,11 +39,13 @@ class Watcher:
         """By what is wanted, so that processes of which the same is wanted share one."""
         self._switching: list[tuple[set[int], Answer]] = []
         """Changes of interest, each with the tasks that still run the old way."""
+        self._freed: set[int] = set()
+        """Tasks that were told to stop, to be switched over, and have not yet."""
 
     @property
     def switching(self) -> bool:
-        """Whether a change of interest waits for tasks to stop."""
-        return bool(self._switching)
+        """Whether anything waits for tasks to stop."""
+        return bool(self._switching or self._freed)
 
     def set_interest(self, command: SetInterest, answer: Answer) -> None:
         """Heed other wishes; tasks that ran without syscall stops are switched over."""
@@ -55,8 +57,9 @@ class Watcher:
         waiting: set[int] = set()
         for process in scene.processes.values():
             told = process.actions.interest.exit
+            changed = self.look_at(process)
             waiting |= self._judge(process, before)
-            if process.actions.interest.exit != told:
+            if changed or process.actions.interest.exit != told:
                 self._tell(process)
         if waiting:
             self._switching.append((waiting, answer))
@@ -65,7 +68,18 @@ class Watcher:
 
     def progress(self) -> None:
         """Answer the changes whose tasks have all stopped."""
-        tasks = self._scene.tracker.tasks
+        scene = self._scene
+        tasks = scene.tracker.tasks
+        for tid in list(self._freed):
+            task = tasks.get(tid)
+            if task is None:
+                self._freed.discard(tid)
+            elif not task.interrupted:
+                # From here on its calls stop: what they change of it is noted.
+                self._freed.discard(tid)
+                process = scene.processes[task.tgid]
+                identity.read_credentials(process, tid)
+                self.identify(process)
         for change in list(self._switching):
             tids, answer = change
             for tid in list(tids):
@@ -83,11 +97,27 @@ class Watcher:
         self._switching.clear()
         answer(None)
 
+    def look_at(self, process: Process) -> bool:
+        """See whether a process has changed of which no call stops; returns whether it has."""
+        if process.mode is not Mode.FREE or process.hidden:
+            return False
+        # Only privileged threads can become another's; what they were told apart by is noted.
+        leader = process.pid if process.pid in process.threads else min(process.threads, default=0)
+        identity.read_credentials(process, leader)
+        if process.others:
+            for tid in process.threads - {leader}:
+                identity.read_credentials(process, tid)
+        return process.identify()
+
     def identify(self, process: Process) -> None:
         """Tell who a process is now, and judge anew what is wanted of it if that has changed."""
         if process.identify():
-            self._judge(process, {})
-            self._tell(process)
+            self.changed(process)
+
+    def changed(self, process: Process) -> None:
+        """Tell who a process is now, and judge anew what is wanted of it."""
+        self._judge(process, {})
+        self._tell(process)
 
     def _tell(self, process: Process) -> None:
         self._scene.pump.put(Known(process.identity, process.actions.interest.exit))
@@ -114,6 +144,7 @@ class Watcher:
                 continue
             if not task.interrupted:
                 scene.interrupt(task)
+            self._freed.add(tid)
             if not task.vforking and not (tid == task.tgid and untraceable.is_dead(tid)):
                 waiting.add(tid)
         return waiting

@@ -123,8 +123,8 @@ def marker(payload: bytes) -> Piece:
     return Piece(1, 0, 0, payload)
 
 
-Sight: TypeAlias = tuple[int, int] | None
-"""Whose eyes may see what: user and group; None: root's, which see all."""
+Sight: TypeAlias = tuple[int, int, int] | None
+"""Whose eyes may see what: user, group, user namespace; None: root's, which see all."""
 
 
 @dataclass(slots=True)
@@ -225,7 +225,7 @@ class Subscription:
         self.detail = Detail.named(request.detail)
         self.everything = not request.filters
         """No filter: what its types let through need not be matched."""
-        self.sight: Sight = None if peer.is_root else (peer.uid, peer.gid)
+        self.sight: Sight = None if peer.is_root else (peer.uid, peer.gid, peer.user_ns)
         """With `compiled`, all that decides which events it gets; with `detail`, how."""
         self.wishes = tuple(
             Wish(
