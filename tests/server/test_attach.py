@@ -217,12 +217,12 @@ def test_detach_answers_in_time_with_what_is_still_to_leave(serving, target):
 
 
 def test_a_process_that_changed_between_check_and_attach_is_let_go(serving, target, monkeypatch):
-    from tracerd.server import access
+    from tracerd.server.permits import Permits
 
-    def changed(peer, target, held):
+    async def changed(self, peer, target, held):
         raise errors.PermissionDenied(target.pid, "runs as root now")
 
-    monkeypatch.setattr(access, "still_allowed", changed)
+    monkeypatch.setattr(Permits, "check_again", changed)
 
     async def body(running):
         async with running.client() as client:

@@ -13,7 +13,8 @@ BELOW = {
     "errors": set(),
     "protocol": {"errors"},
     "core": {"errors", "protocol"},
-    "server": {"errors", "protocol", "core"},
+    "judge": set(),
+    "server": {"errors", "protocol", "core", "judge"},
     "client": {"errors", "protocol"},
     "ctl": {"errors", "protocol", "client"},
 }
@@ -25,6 +26,7 @@ EVENT_LOOPS = {"anyio", "asyncio", "trio"}
 FOREIGN = {
     "errors": IO | EVENT_LOOPS | {"ctypes", "ptrace", "msgspec"},
     "protocol": IO | EVENT_LOOPS | {"ctypes", "ptrace"},
+    "judge": EVENT_LOOPS | {"ptrace", "msgspec"},  # a program of its own
     "core": EVENT_LOOPS,  # and see test_core_opens_no_sockets
     "server": {"anyio", "asyncio", "ptrace", "ctypes"},
     "client": {"asyncio", "trio", "ptrace"},

@@ -27,8 +27,8 @@ from tracerd.core.pidfd import PidFd
 from tracerd.protocol import messages
 from tracerd.protocol.filters import compile_filters
 from tracerd.protocol.interest import Interest
-from tracerd.server import access
 from tracerd.server.log import Log
+from tracerd.server.permits import explain_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tracerd.core.tracee import Process
     from tracerd.protocol.catalogue import Catalogue
     from tracerd.server.access import Peer
+    from tracerd.server.permits import Permits
     from tracerd.server.settings import Limits
     from tracerd.server.targets import Hold, Targets
     from tracerd.server.tracing import Tracing
@@ -55,6 +56,7 @@ class Attaches:
         targets: Targets,
         limits: Limits,
         catalogue: Catalogue,
+        permits: Permits,
         *,
         trace_init: bool = False,
     ) -> None:
@@ -62,6 +64,7 @@ class Attaches:
         self._catalogue = catalogue
         self._targets = targets
         self._limits = limits
+        self._permits = permits
         self._trace_init = trace_init
 
     async def attach(
@@ -69,14 +72,19 @@ class Attaches:
     ) -> messages.AttachReply:
         """Take a process under trace for `peer`; `holder` stands for its connection.
 
-        If cancelled, the process is let go again.  Raises what access.check_attach raises, and
+        If cancelled, the process is let go again.  Raises what Permits.check raises, and
         what the tracer answers to AttachCommand; InvalidFilter and InvalidParameter for `calls`.
         """
         calls = self._names(request)
         held = PidFd(request.pid)  # from here on, no other process is taken for it
-        # In a thread: /proc and the user database can be slow.
-        judge = partial(access.check_attach, trace_init=self._trace_init)
-        target = await trio.to_thread.run_sync(judge, peer, request.pid, abandon_on_cancel=True)
+        try:
+            target = await self._permits.check(peer, request.pid, held)
+        except errors.PermissionDenied as error:
+            log.warning(
+                "attach refused", pid=request.pid, uid=peer.uid, peer_pid=peer.pid,
+                reason=error.reason,
+            )  # fmt: skip
+            raise
         lasting = request.scope == _DAEMON
         while lasting and (there := self._targets.lasting(target, peer.uid)):
             await there.settled.wait()
@@ -85,13 +93,16 @@ class Attaches:
         hold = self._targets.add(target, peer.uid, None if lasting else holder)
         try:
             result = await self._take(hold, request, held, calls)
-            await trio.to_thread.run_sync(
-                access.still_allowed, peer, target, held, abandon_on_cancel=True
-            )
+            await self._permits.check_again(peer, target, held)
         except BaseException as error:
             self._release(hold, keep=False)
+            if isinstance(error, errors.TracerdError):
+                log.warning(
+                    "attach failed", pid=target.pid, uid=peer.uid, peer_pid=peer.pid,
+                    reason=str(error),
+                )  # fmt: skip
             if isinstance(error, errors.PermissionDenied):
-                raise access.explain_refusal(error) from None
+                raise explain_refusal(error) from None
             raise
         hold.settled.set()
         log.info(

@@ -32,9 +32,11 @@ from tracerd.server.attaches import Attaches
 from tracerd.server.bridge import BATCHES, Batch, Bridge
 from tracerd.server.health import SAMPLE_S, Health
 from tracerd.server.hub import Hub
+from tracerd.server.judging import Judge
 from tracerd.server.log import Log
 from tracerd.server.main import SIGNALS
 from tracerd.server.methods import House
+from tracerd.server.permits import Permits
 from tracerd.server.session import Connections
 from tracerd.server.targets import Targets
 from tracerd.server.tracing import Core, Tracing
@@ -116,6 +118,8 @@ class Daemon:
         bridge = Bridge(trio.lowlevel.current_trio_token(), send, self.health.tally)
         tracing = Tracing(core.make_tracer(publish=bridge.publish, gate=bridge))
         targets = Targets()
+        judge = Judge()
+        permits = Permits(judge, trace_init=self._settings.trace_init)
         house = House(
             run=os.urandom(8).hex(),
             table=core.table,
@@ -124,7 +128,12 @@ class Daemon:
             hub=Hub(tracing, bridge, receive, targets, limits, core.catalogue),
             targets=targets,
             attaches=Attaches(
-                tracing, targets, limits, core.catalogue, trace_init=self._settings.trace_init
+                tracing,
+                targets,
+                limits,
+                core.catalogue,
+                permits,
+                trace_init=self._settings.trace_init,
             ),
             admission=Admission(limits),
             health=self.health,
@@ -138,6 +147,7 @@ class Daemon:
                 with trio.move_on_after(limits.stop_s, shield=True):
                     await tracing.stop()
                 nursery.cancel_scope.cancel()
+                judge.close()
         return 0 if self._orderly and tracing.failure is None else 1
 
     async def _serve(self, house: House, watchdog_s: float | None) -> None:

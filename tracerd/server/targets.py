@@ -15,7 +15,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tracerd.server.access import Target
+    from tracerd.server.permits import Target
 
 
 @dataclass(slots=True, eq=False)
