@@ -8,12 +8,11 @@ teller gives the event one.
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from tracerd.core import kernel, procfs
 from tracerd.core.decode.errnos import errno_name
-from tracerd.core.decode.signals import si_code_name, signal_name
+from tracerd.core.decode.signals import si_code_name, siginfo_of, signal_name
 from tracerd.core.pump import Call
 from tracerd.core.syscalls import decode_args, decode_ret
 from tracerd.core.syscalls.model import Captured, OpenedFile, Words
@@ -25,13 +24,29 @@ from tracerd.protocol.text import shown
 
 RESTARTS = frozenset({512, 513, 514, 516})
 """ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK: never seen by the program."""
-FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
 PAIRS = {"pipe": "fildes", "pipe2": "fildes", "socketpair": "usockvec", "socketcall": "usockvec"}
 """Calls that give two values, through memory on this architecture, and the argument it is at."""
 SIGRETURNS = frozenset({"rt_sigreturn", "sigreturn"})
 """Calls that return nothing: what stands in the register is what was interrupted."""
 SENT = frozenset({0, -1, -3, -6})
 """si_code of signals that say who sent them: SI_USER, SI_QUEUE, SI_MESGQ, SI_TKILL."""
+SIGINFO = {
+    "pid": "sender_pid",
+    "uid": "sender_uid",
+    "addr": "addr",
+    "status": "status",
+    "utime": "utime",
+    "stime": "stime",
+    "value": "value",
+    "timerid": "timer",
+    "overrun": "overrun",
+    "band": "band",
+    "fd": "fd",
+    "call_addr": "addr",
+    "syscall": "nr",
+    "arch": "arch",
+}
+"""Fields of siginfo_t, and those of events.SignalStop that carry them."""
 KINDS: dict[Kind, str] = {Kind.FORK: "fork", Kind.VFORK: "vfork", Kind.CLONE: "clone"}
 
 
@@ -110,12 +125,12 @@ def signalled(
     info = kernel.signal_info(tid)
     details: dict[str, Any] = {}
     if info is not None:
+        said = siginfo_of(info.raw)
+        details = {field: said[name] for name, field in SIGINFO.items() if name in said}
         details["code"] = si_code_name(signo, info.code)
-        if info.code > 0 and signo in FAULTS:
-            details["addr"] = hex(info.addr)
-        elif info.code in SENT or (signo == signal.SIGCHLD and info.code > 0):
-            details["sender_pid"] = info.pid
-            details["sender_uid"] = info.uid
+        if info.code <= 0 and info.code not in SENT:
+            details.pop("sender_pid", None)
+            details.pop("sender_uid", None)
     return events.SignalStop(
         **head(process, tid, time_ns, comm),
         signal=signal_name(signo),

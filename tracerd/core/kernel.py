@@ -151,13 +151,12 @@ AT_EXEC = (5, 5 | 4 << 8)
 
 
 class SignalInfo(NamedTuple):
-    """The common part of siginfo_t, and the two layouts of what follows it."""
+    """The beginning of siginfo_t as most signals have it, and all of it."""
 
     signo: int
     code: int
     pid: int
-    uid: int
-    addr: int
+    raw: bytes
 
 
 def signal_info(tid: int) -> SignalInfo | None:
@@ -168,9 +167,8 @@ def signal_info(tid: int) -> SignalInfo | None:
     except OSError:
         return None
     signo, _, code = struct.unpack_from("<iii", _siginfo)
-    pid, uid = struct.unpack_from("<iI", _siginfo, 16)
-    (addr,) = struct.unpack_from("<Q", _siginfo, 16)
-    return SignalInfo(signo, code, pid, uid, addr)
+    (pid,) = struct.unpack_from("<i", _siginfo, 16)
+    return SignalInfo(signo, code, pid, _siginfo.raw)
 
 
 _REGS = 27

@@ -70,6 +70,7 @@ class Display:
                 durations=arguments.duration,
                 comms=arguments.show_comm,
                 whole=arguments.verbose,
+                limit=arguments.string_limit or STRING_LIMIT,
             )
 
     def show(self, batch: Batch) -> None:

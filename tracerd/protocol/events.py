@@ -129,7 +129,23 @@ class SignalStop(Event, frozen=True, tag="signal_stop"):
     sender_uid: int | None = None
     code: str = ""
     addr: str | None = None
-    """Faulting address for SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP."""
+    """Faulting address for SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP; for SIGSYS the call's."""
+    status: int | str | None = None
+    """SIGCHLD: exit code, or the name of the signal that killed, stopped or continued."""
+    utime: int | None = None
+    stime: int | None = None
+    """SIGCHLD: what the child used, in clock ticks."""
+    value: str | None = None
+    """What came with the signal (si_value), for those that were queued and those of timers."""
+    timer: int | None = None
+    overrun: int | None = None
+    """SI_TIMER: which timer, and how often it went off meanwhile."""
+    band: int | None = None
+    fd: int | None = None
+    """SIGIO: poll's bits, and the descriptor."""
+    nr: int | None = None
+    arch: str | None = None
+    """SIGSYS: number and architecture (AUDIT_ARCH_*) of the call."""
 
 
 class GroupStop(Event, frozen=True, tag="group_stop"):

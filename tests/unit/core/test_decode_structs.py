@@ -129,9 +129,9 @@ def test_wait_statuses(status, shown):
 
 
 def test_clone_args():
-    fields = [0x100, 0x1000, 0, 0x2000, 17, 0x7000, 4096, 0, 0, 0, 0]
+    fields = [0x101100, 0x1000, 0, 0x2000, 17, 0x7000, 4096, 0x9000, 0, 0, 0]
     expected = {
-        "flags": ["CLONE_VM"],
+        "flags": ["CLONE_VM", "CLONE_PIDFD", "CLONE_PARENT_SETTID"],
         "exit_signal": "SIGCHLD",
         "pidfd": "0x1000",
         "parent_tid": "0x2000",

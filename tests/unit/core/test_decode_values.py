@@ -181,15 +181,41 @@ def test_sigsets(numbers):
 
 
 def test_siginfo():
-    child = struct.pack("<iii4xiii100x", 17, 0, 1, 4321, 1000, 3)
+    child = struct.pack("<iii4xiIi4xqq80x", 17, 0, 1, 4321, 1000, 3, 7, 8)
     assert signals.siginfo(1, child, CALL) == {
         "signo": "SIGCHLD",
         "code": "CLD_EXITED",
         "pid": 4321,
         "uid": 1000,
         "status": 3,
+        "utime": 7,
+        "stime": 8,
     }
     killed = struct.pack("<iii4xiii100x", 17, 0, 2, 4321, 1000, 9)
     assert signals.siginfo(1, killed, CALL)["status"] == "SIGKILL"
     assert signals.siginfo(1, bytes(128), CALL) == {}
     assert signals.siginfo(1, bytes(20), CALL) == {"ptr": "0x1"}
+
+
+@pytest.mark.parametrize(
+    ("signo", "code", "wide", "short", "shown"),
+    [
+        (10, 0, ("iI", 5, 6), ("iI", 5, 6), {"pid": 5, "uid": 6}),
+        (10, -1, ("iIQ", 5, 6, 1 << 40), ("iII", 5, 6, 9), {"pid": 5, "uid": 6, "value": ...}),
+        (14, -2, ("iiQ", 1, 2, 3), ("iiI", 1, 2, 3), {"timerid": 1, "overrun": 2, "value": "0x3"}),
+        (11, 1, ("Q", 0x10), ("I", 0x10), {"addr": "0x10"}),
+        (11, 0x80, ("Q", 0), ("I", 0), {"addr": "0x0"}),
+        (14, 0x80, ("Q", 0), ("I", 0), {}),
+        (29, 1, ("qi", 65, 4), ("ii", 65, 4), {"band": 65, "fd": 4}),
+        (
+            31, 1, ("QiI", 0x20, 39, 0xC000003E), ("IiI", 0x20, 39, 0xC000003E),
+            {"call_addr": "0x20", "syscall": 39, "arch": "0xc000003e"},
+        ),
+    ],
+)  # fmt: skip
+def test_every_member_of_siginfo(signo, code, wide, short, shown):
+    head = {"signo": signals.signal_name(signo), "code": signals.si_code_name(signo, code)}
+    for narrow, pad, (layout, *fields) in ((False, "4x", wide), (True, "", short)):
+        data = struct.pack(f"<iii{pad}{layout}", signo, 0, code, *fields)
+        value = {"value": f"{fields[-1]:#x}"} if "value" in shown else {}
+        assert signals.siginfo_of(data, narrow=narrow) == {**head, **shown, **value}

@@ -72,15 +72,15 @@ def _clone_args(
         "flags": CLONE.render(flags),
         "exit_signal": SIGNALS.get(exit_signal, exit_signal),
     }
-    for name, pointer in (
-        ("pidfd", pidfd),
-        ("child_tid", child_tid),
-        ("parent_tid", parent_tid),
-        ("stack", stack),
-        ("tls", tls),
-        ("set_tid", set_tid),
+    for name, pointer, flag in (
+        ("pidfd", pidfd, "CLONE_PIDFD"),
+        ("child_tid", child_tid, ""),
+        ("parent_tid", parent_tid, "CLONE_PARENT_SETTID"),
+        ("stack", stack, ""),
+        ("tls", tls, "CLONE_SETTLS"),
+        ("set_tid", set_tid, ""),
     ):
-        if pointer:
+        if pointer and (not flag or flags & CLONE_FLAGS[flag]):
             given[name] = f"{pointer:#x}"
     if stack_size:
         given["stack_size"] = stack_size
@@ -92,7 +92,7 @@ def _clone_args(
 
 
 clone_args: Final = record(CLONE_ARGS, _clone_args, least=CLONE_ARGS_LEAST)
-"""Fields that are zero are left out, but for flags and exit_signal."""
+"""Fields that are zero or not looked at are left out, but for flags and exit_signal."""
 
 _RUSAGE_FIELDS: Final = (
     "maxrss",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 from typing import Any, Final
 
 from tracerd.core.decode.structs import record
-from tracerd.core.decode.words import int_
-from tracerd.core.syscalls.model import Captured, Words
+from tracerd.core.decode.words import address, int_
+from tracerd.core.syscalls.model import Captured, Decode, Words
 
 _SIGNALS: Final = (
     "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 "
@@ -31,9 +32,12 @@ def signal_name(number: int) -> str:
     return SIGNALS.get(number) or str(number)
 
 
+SI_KERNEL: Final = 0x80
+CLD_EXITED: Final = 1
+
 _ANY: Final = {
     0: "SI_USER",
-    0x80: "SI_KERNEL",
+    SI_KERNEL: "SI_KERNEL",
     -1: "SI_QUEUE",
     -2: "SI_TIMER",
     -3: "SI_MESGQ",
@@ -137,25 +141,84 @@ def signals_of(mask: int) -> list[str] | dict[str, list[str]]:
 SIGSET_SIZE: Final = 8
 sigset: Final = record("<Q", signals_of)
 
-SIGINFO: Final = "<iii4xiii100x"
 SIGINFO_SIZE: Final = 128
 
+_HEAD: Final = struct.Struct("<iii")
+_POINTER: Final = "{:#x}".format
 
-def _siginfo(signo: int, errno: int, code: int, pid: int, uid: int, status: int) -> dict[str, Any]:
+
+def _as_it_is(value: int) -> int:
+    return value
+
+
+_SENDER: Final = ("pid", "uid")
+_MEMBERS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
+    "kill": ("<16xiI", "<12xiI", _SENDER),
+    "queue": ("<16xiIQ", "<12xiII", (*_SENDER, "value")),
+    "timer": ("<16xiiQ", "<12xiiI", ("timerid", "overrun", "value")),
+    "child": ("<16xiIi4xqq", "<12xiIiii", (*_SENDER, "status", "utime", "stime")),
+    "fault": ("<16xQ", "<12xI", ("addr",)),
+    "poll": ("<16xqi", "<12xii", ("band", "fd")),
+    "call": ("<16xQiI", "<12xIiI", ("call_addr", "syscall", "arch")),
+}
+"""Members of siginfo_t's union: layout of 64-bit and of 32-bit programs, and the fields.  See
+sigaction(2) and include/uapi/asm-generic/siginfo.h."""
+
+_BY_CODE: Final = {0: "kill", -6: "kill", -2: "timer", -5: "poll"}
+_BY_SIGNAL: Final = {
+    NUMBERS["SIGCHLD"]: "child",
+    NUMBERS["SIGIO"]: "poll",
+    NUMBERS["SIGSYS"]: "call",
+    **dict.fromkeys(
+        (NUMBERS[name] for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP")), "fault"
+    ),
+}
+_SHOWN: Final = dict.fromkeys(("value", "addr", "call_addr", "arch"), _POINTER)
+
+
+def _member_of(signo: int, code: int) -> str:
+    """Return which member of the union a signal has filled; empty: none."""
+    if code > 0:
+        member = _BY_SIGNAL.get(signo, "")
+        return member if code != SI_KERNEL or member == "fault" else ""
+    return _BY_CODE.get(code, "queue")
+
+
+def siginfo_of(data: bytes, *, narrow: bool = False) -> dict[str, Any]:
+    """Return what a siginfo_t says; empty if it is of no signal.  narrow: of a 32-bit program.
+
+    `status` is an exit code, or the name of the signal that killed, stopped or continued.
+    """
+    data = data.ljust(SIGINFO_SIZE, b"\0")
+    signo, errno, code = _HEAD.unpack_from(data)
     if signo == 0:
         return {}  # waitid with WNOHANG, and nobody changed state
     found: dict[str, Any] = {"signo": signal_name(signo), "code": si_code_name(signo, code)}
     if errno:
         found["errno"] = errno
-    if code <= 0 or signo == NUMBERS["SIGCHLD"]:
-        found["pid"] = pid
-        found["uid"] = uid & 0xFFFF_FFFF
-    if signo == NUMBERS["SIGCHLD"] and code > 0:
-        found["status"] = status if code == 1 else SIGNALS.get(status, status)
+    member = _member_of(signo, code)
+    if member:
+        wide, short, names = _MEMBERS[member]
+        values = struct.unpack_from(short if narrow else wide, data)
+        found |= {
+            name: _SHOWN.get(name, _as_it_is)(value)
+            for name, value in zip(names, values, strict=True)
+        }
+    if member == "child" and code != CLD_EXITED:
+        found["status"] = SIGNALS.get(found["status"], found["status"])
     return found
 
 
-siginfo: Final = record(SIGINFO, _siginfo)
+def _siginfo(*, narrow: bool) -> Decode:
+    def decode(word: int, captured: Captured, _call: Words) -> Any:
+        if type(captured) is bytes and len(captured) == SIGINFO_SIZE:
+            return siginfo_of(captured, narrow=narrow)
+        return address(word)
+
+    return decode
+
+
+siginfo: Final = _siginfo(narrow=False)
 
 _NOTIFICATIONS: Final = {
     0: "SIGEV_SIGNAL",
@@ -188,7 +251,7 @@ def sigmask_at(word: int, captured: Captured, call: Words) -> Any:
 
 # The same of 32-bit programs.
 
-siginfo32: Final = record("<iiiiii104x", _siginfo)
+siginfo32: Final = _siginfo(narrow=True)
 sigevent32: Final = record("<Iiii", _sigevent)
 SIGEVENT32_SIZE: Final = 16
 old_sigset: Final = record("<I", signals_of)

@@ -83,7 +83,7 @@ def _statx(
     ino: int,
     size: int,
     blocks: int,
-    _attributes_mask: int,
+    attributes_mask: int,
     *rest: int,
 ) -> dict[str, Any]:
     atime, btime, ctime, mtime = (timespec_of(*rest[at : at + 2]) for at in (0, 2, 4, 6))
@@ -107,6 +107,7 @@ def _statx(
     found["mtime"] = mtime
     found["ctime"] = ctime
     found["btime"] = btime
+    found["attributes_mask"] = STATX_ATTRIBUTES.render(attributes_mask)
     found["mnt_id"] = mnt_id
     return found
 

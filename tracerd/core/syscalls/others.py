@@ -15,6 +15,7 @@ from tracerd.core.syscalls import commands, records
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.vocabulary import (
     Draft,
+    bytes_out,
     enum,
     fd,
     flags,
@@ -250,7 +251,7 @@ OTHERS: Final[tuple[Syscall, ...]] = (
     sc(212, "lookup_dcookie", ulong("cookie64"), ptr("buf"), length),
     sc(219, "restart_syscall", ret="long"),
     sc(246, "kexec_load", ptr("entry"), ulong("nr_segments"), ptr("segments"), word("flags")),
-    sc(318, "getrandom", ptr("ubuf"), length, flags("flags", names.RANDOM), ret="size"),
+    sc(318, "getrandom", bytes_out("ubuf"), length, flags("flags", names.RANDOM), ret="size"),
     sc(335, "uretprobe", ret="word"),
     sc(336, "uprobe", ret="word"),
     # Numbers that no kernel answers any more

@@ -11,15 +11,40 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from tracerd.ctl.text.calls import FORMS, LAYOUTS
 from tracerd.ctl.text.escape import escape, quote
 from tracerd.ctl.text.ink import PLAIN, Ink
+from tracerd.ctl.text.kinds import KINDS
+from tracerd.ctl.text.look import BARE, Look
 from tracerd.ctl.text.outcome import outcome
-from tracerd.ctl.text.values import argument
+from tracerd.ctl.text.structures import siginfo
+from tracerd.ctl.text.values import Show, anything, link
 from tracerd.protocol import events
 from tracerd.protocol.events import Event, SyscallEnter, SyscallExit
 
 RESULT_COLUMN: Final = 60
 """Where `= result` starts, unless the call is longer."""
+
+SYSCALLS_KEPT: Final = 1024
+"""There are fewer; but names come from outside."""
+
+SIGNAL_FIELDS: Final = (
+    ("code", "code"),
+    ("pid", "sender_pid"),
+    ("uid", "sender_uid"),
+    ("status", "status"),
+    ("utime", "utime"),
+    ("stime", "stime"),
+    ("addr", "addr"),
+    ("timerid", "timer"),
+    ("overrun", "overrun"),
+    ("value", "value"),
+    ("band", "band"),
+    ("fd", "fd"),
+    ("syscall", "nr"),
+    ("arch", "arch"),
+)
+"""Fields of siginfo_t, and of SignalStop."""
 
 LOSSES: Final = {"slow": "slow reader"}
 """Plain words for `why` of a lost event."""
@@ -28,12 +53,16 @@ Kinds: TypeAlias = Mapping[str, Mapping[str, str]]
 """Syscall name -> argument name -> kind, from the daemon's Syscalls method."""
 
 
+_Shows: TypeAlias = dict[str, Show]
+
+
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """How lines look.
 
     times: start with the local time of day, in microseconds.  durations: end with the seconds
     a call took.  comms: name the program beside the tid.  whole: do not abbreviate structures.
+    limit: bytes of a string that are shown, paths excepted; 0: all that there is.
     """
 
     kinds: Kinds = field(default_factory=dict)
@@ -42,6 +71,13 @@ class Renderer:
     durations: bool = False
     comms: bool = False
     whole: bool = False
+    limit: int = 0
+    _look: Look = field(init=False, default=BARE)
+    _shows: dict[str, _Shows] = field(init=False, default_factory=dict)
+    """By syscall: how each argument is shown, worked out once."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_look", Look(self.ink, self.whole, self.limit))
 
     def line(self, event: Event) -> str:
         """Return the line of one event."""
@@ -65,25 +101,36 @@ class Renderer:
         return self.ink.aside(start)
 
     def _call(self, event: SyscallEnter | SyscallExit) -> str:
-        kinds = self.kinds.get(event.syscall, {})
-        shown = []
-        if event.resumes is not None:
-            shown.append(self.ink.aside(f"<... resuming interrupted {escape(event.resumes)} ...>"))
+        shows = self._shows.get(event.syscall)
+        if shows is None:
+            shows = self._shows_of(event.syscall)
+        look, fds = self._look, event.fds
+        shown: dict[str, str] = {}
         for name, value in event.args.items():
-            kind = kinds.get(name) or _guess(name, value, event.fds)
-            if kind == "mode" and value is None:
+            if value is None and name == "mode":
                 continue  # an open that creates nothing: the mode is not looked at
-            if name == "envp" and isinstance(value, list) and not self.whole:
-                shown.append(f"[/* {len(value)} vars */]")
-                continue
-            link = event.fds.get(name)
-            shown.append(argument(kind, value, link, self.ink, whole=self.whole))
-        return f"{self.ink.name(escape(event.syscall))}({', '.join(shown)})"
+            show = shows.get(name) or KINDS.get(_guess(name, value, fds), anything)
+            text = show(value, look)
+            shown[name] = text + link(fds[name], look) if name in fds else text
+        layout = LAYOUTS.get(event.syscall)
+        laid = list(shown.values()) if layout is None else layout(event, shown)
+        if event.resumes is not None:
+            told = f"<... resuming interrupted {escape(event.resumes)} ...>"
+            laid.insert(0, self.ink.aside(told))
+        return f"{self.ink.name(escape(event.syscall))}({', '.join(laid)})"
+
+    def _shows_of(self, syscall: str) -> _Shows:
+        kinds = self.kinds.get(syscall, {})
+        shows = {name: KINDS.get(kind, anything) for name, kind in kinds.items()}
+        shows |= FORMS.get(syscall, {})
+        if len(self._shows) < SYSCALLS_KEPT:
+            self._shows[syscall] = shows
+        return shows
 
     def _exit(self, start: str, event: SyscallExit) -> str:
         call = f"{start}{self._call(event)}"
         line = f"{call} {' ' * (RESULT_COLUMN - self.ink.width(call) - 1)}"
-        line += outcome(event, self.ink)
+        line += outcome(event, self._look)
         if event.abi != "x86_64":
             line += self.ink.aside(f" /* {escape(event.abi)} */")
         if self.durations and event.duration_ns is not None:
@@ -108,16 +155,12 @@ def _guess(name: str, value: Any, fds: Mapping[str, str]) -> str:
 
 
 def _signal_stop(event: events.SignalStop) -> str:
-    fields = [f"si_signo={escape(event.signal)}"]
-    if event.code:
-        fields.append(f"si_code={escape(event.code)}")
-    if event.sender_pid is not None:
-        fields.append(f"si_pid={event.sender_pid}")
-    if event.sender_uid is not None:
-        fields.append(f"si_uid={event.sender_uid}")
-    if event.addr is not None:
-        fields.append(f"si_addr={escape(event.addr)}")
-    return f"--- {escape(event.signal)} {{{', '.join(fields)}}} ---"
+    info: dict[str, Any] = {"signo": event.signal}
+    for name, attribute in SIGNAL_FIELDS:
+        value = getattr(event, attribute)
+        if value is not None and value != "":
+            info[name] = value
+    return f"--- {escape(event.signal)} {siginfo(info, BARE)} ---"
 
 
 def _group_stop(event: events.GroupStop) -> str:

@@ -6,11 +6,12 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
+from tracerd.ctl.text.calls import REMARKS, RETURNS
 from tracerd.ctl.text.escape import escape
 from tracerd.ctl.text.values import anything, link
 
 if TYPE_CHECKING:
-    from tracerd.ctl.text.ink import Ink
+    from tracerd.ctl.text.look import Look
     from tracerd.protocol.events import SyscallExit
 
 RESTARTS: Final = {
@@ -34,16 +35,19 @@ def failure(name: str) -> str:
     return f"{name} ({text})" if text else escape(name)
 
 
-def outcome(event: SyscallExit, ink: Ink) -> str:
+def outcome(event: SyscallExit, look: Look) -> str:
     """Return the result, from the equals sign on."""
     if event.errno is not None:
         number = "?" if event.restart else "-1"
-        return ink.error(f"= {number} {failure(event.errno)}")
+        return look.ink.error(f"= {number} {failure(event.errno)}")
     if event.ret is None or event.unfinished:
         return "= ?"
-    shown = escape(event.ret) if isinstance(event.ret, str) else str(event.ret)
+    shown = str(event.ret) if type(event.ret) is int else escape(str(event.ret))
+    if event.syscall in RETURNS:
+        shown = RETURNS[event.syscall](event.ret, look)
     if event.ret_path is not None:
-        shown += link(event.ret_path, ink)
+        shown += link(event.ret_path, look)
     if event.rets is not None and event.rets not in event.args.values():
         shown += f" {anything(event.rets)}"
-    return f"= {shown}"
+    remark = REMARKS.get(event.syscall)
+    return f"= {shown}{remark(event, look)}" if remark is not None else f"= {shown}"

@@ -1,8 +1,7 @@
-"""One argument value as strace would print it.
+"""Values as strace prints them: words, text, and whatever else by its JSON shape.
 
-The daemon says how to read each argument (`kind`, from its `Syscalls` method).
-A kind that is not in the table, and whatever lies inside a structure, is shown
-by its JSON shape; so a newer daemon's values are readable, only less neat.
+A kind that no table knows, and what lies inside a structure that none describes, is
+shown by its JSON shape; so a newer daemon's values are readable, only less neat.
 """
 
 from __future__ import annotations
@@ -11,15 +10,20 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from tracerd.ctl.text.escape import escape, quote
-from tracerd.ctl.text.ink import PLAIN, Ink
+from tracerd.ctl.text.escape import angled, escape, quote
+from tracerd.ctl.text.look import BARE, Look
+
+_SPECIAL_BITS: Final = ((0o4000, "S_ISUID"), (0o2000, "S_ISGID"), (0o1000, "S_ISVTX"))
+
+Show: TypeAlias = Callable[[Any, Look], str]
+"""Total: whatever the value, one line of harmless text."""
 
 _CONSTANT: Final = re.compile(
     r"[A-Z][A-Z0-9_]*(\|([A-Z][A-Z0-9_]*|0x[0-9a-f]+))*|0x[0-9a-f]+|[0-9]+(:[0-9]+)?"
 )
 """Names of the kernel's constants, alone or joined, and numbers: printed bare."""
 
-_MODE: Final = re.compile(r"(S_IF[A-Z]+\|)?0[0-7]*")
+_OCTAL: Final = re.compile(r"0[0-7]+")
 
 _TEXT_FIELDS: Final = frozenset({"path", "name", "text", "data", "comm", "label", "addr"})
 """Last words of field names (`sun_path`) whose values are a tracee's text: always quoted."""
@@ -37,242 +41,225 @@ _TYPES: Final = {
     0o140000: "S_IFSOCK",
 }
 
-Show: TypeAlias = Callable[[Any, Ink], str]
 
-
-def _bare(value: Any, ink: Ink) -> str:
+def bare(value: Any, look: Look) -> str:
     """Names and numbers; anything else by its shape."""
-    return escape(value) if isinstance(value, str) else anything(value, ink)
+    return escape(value) if isinstance(value, str) else anything(value, look)
 
 
-def _flags(value: Any, ink: Ink) -> str:
+def flags(value: Any, look: Look) -> str:
     """Show a flag word: the names joined, 0 for none."""
     if isinstance(value, list):
-        return "|".join(_bare(item, ink) for item in value) or "0"
-    return _bare(value, ink)
+        return "|".join([_name(item, look) for item in value]) or "0"
+    return bare(value, look)
 
 
-def _text(value: Any, ink: Ink) -> str:
-    """Show a string read from the tracee."""
-    return quote(value) if isinstance(value, str) else anything(value, ink)
+ALIASES: Final = {
+    "MSG_PROXY": "MSG_PROBE",
+    "O_ASYNC": "FASYNC",
+    "WUNTRACED": "WSTOPPED",
+}
+"""Names of flags that have two, and those that strace shows."""
 
 
-def _path(value: Any, ink: Ink) -> str:
-    return ink.path(_text(value, ink))
+def _name(value: Any, look: Look) -> str:
+    if isinstance(value, str) and _CONSTANT.fullmatch(value):
+        return ALIASES.get(value, value)
+    return bare(value, look)
 
 
-def _strings(value: Any, ink: Ink) -> str:
-    """Show a vector such as argv."""
-    if isinstance(value, list):
-        return f"[{', '.join(_text(item, ink) for item in value)}]"
-    return anything(value, ink)
+def named(zero: str) -> Show:
+    """Return what shows a flag word that has a name if it is zero."""
+
+    def show(value: Any, look: Look) -> str:
+        return zero if value == [] else flags(value, look)
+
+    return show
 
 
-def _file(value: Any, ink: Ink) -> str:
-    """Show what stat tells: type and size, as strace does; see `whole` for all of it."""
-    if not isinstance(value, dict) or not isinstance(value.get("mode"), str):
-        return anything(value, ink)
-    brief = {"mode": value["mode"]} | {k: value[k] for k in ("rdev", "size") if k in value}
-    return f"{anything(_typed_mode(brief), ink)[:-1]}, ...}}"
+def hexadecimal(value: Any, look: Look) -> str:
+    """Show a number as an address or a size of memory is shown."""
+    return f"{value:#x}" if type(value) is int and value else bare(value, look)
 
 
-def _whole_file(value: Any, ink: Ink) -> str:
-    return anything(_typed_mode(value), ink)
+def text(value: Any, look: Look) -> str:
+    """Show a string read from the tracee, as much of it as asked for."""
+    cut = False
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        value, cut = value["text"], bool(value.get("truncated"))
+    return _cut(value, look, cut=cut) if isinstance(value, str) else anything(value, look)
 
 
-def _typed_mode(value: Any) -> Any:
-    """Return a stat structure with its mode as `S_IFREG|0644`."""
-    mode = value.get("mode") if isinstance(value, dict) else None
-    if not isinstance(mode, str) or not re.fullmatch("0[0-7]+", mode):
-        return value
-    number = int(mode, 8)
-    kind = _TYPES.get(number & 0o170000)
-    return value | {"mode": f"{kind}|0{number & 0o7777:o}"} if kind else value
+def path(value: Any, look: Look) -> str:
+    """Show a path: all of it."""
+    shown = quote(value) if isinstance(value, str) else anything(value, look)
+    return look.ink.path(shown)
 
 
-_PIECE: Final = re.compile(r"\\x[0-9a-f]{2}|.", re.DOTALL)
+def content(value: Any, look: Look) -> str:
+    """Show bytes that the call moves."""
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        cut = bool(value.get("truncated"))
+        return _cut(value["text"], look, cut=cut, content=True)
+    return anything(value, look)
+
+
+def _cut(value: str, look: Look, *, cut: bool, content: bool = False) -> str:
+    limit = look.limit
+    if limit and len(value) * 4 > limit:
+        begun = first(value, limit)
+        value, cut = begun, cut or begun != value
+    return quote(value, content=content) + ("..." if cut else "")
+
+
+PIECE: Final = re.compile(r"\\x[89a-f][0-9a-f]|.", re.DOTALL)
 """A byte that is no text, or a character."""
 
 
-def _pieces(text: str, lengths: list[int]) -> list[str]:
-    """Cut a text where so many bytes of it end; what is not there is an empty piece."""
-    cut = [""] * len(lengths)
-    at, left = 0, lengths[0] if lengths else 0
-    for piece in _PIECE.findall(text):
-        while left <= 0 and at < len(lengths) - 1:
-            at += 1
-            left = lengths[at]
-        if not lengths:
+def first(value: str, limit: int) -> str:
+    r"""Return the first `limit` bytes (0: all), of which each `\xNN` stands for one."""
+    if not limit:
+        return value
+    if value.isascii() and "\\x" not in value:
+        return value[:limit]
+    taken = []
+    for found in PIECE.finditer(value):
+        limit -= 1 if len(found[0]) > 1 else len(found[0].encode("utf-8", "surrogatepass"))
+        if limit < 0:
             break
-        cut[at] += piece
-        left -= len(piece.encode()) if len(piece) == 1 else 1
-    return cut
+        taken.append(found[0])
+    return "".join(taken)
 
 
-def _iovecs(value: Mapping[str, Any]) -> str:
-    """Show what buffers hold, each with its length."""
-    lengths, size = value["lengths"], value.get("size", 0)
-    shown: list[str] = []
-    for text, length in zip(_pieces(value["text"], lengths), lengths, strict=True):
-        filled = min(length, size)
-        size -= filled
-        dots = "..." if _is_cut(value) and len(text.encode()) < filled else ""
-        shown.append(f"{{iov_base={quote(text)}{dots}, iov_len={length}}}")
-    return f"[{', '.join(shown)}]"
-
-
-def _is_iovecs(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("text"), str)
-        and isinstance(value.get("lengths"), list)
-        and all(type(length) is int for length in (*value["lengths"], value.get("size", 0)))
+def bytes_of(value: str) -> bytes:
+    r"""Return the bytes of which the daemon made a text with `\xNN`."""
+    return b"".join(
+        bytes.fromhex(found[0][2:])
+        if len(found[0]) > 1
+        else found[0].encode("utf-8", "surrogatepass")
+        for found in PIECE.finditer(value)
     )
 
 
-def _vector(value: Any, ink: Ink) -> str:
-    """Show the contents of an iovec array; its count is the next argument."""
-    if _is_iovecs(value):
-        return _iovecs(value)
-    if isinstance(value, dict) and "count" in value:
-        contents = {key: item for key, item in value.items() if key != "count"}
-        return f"[{anything(contents, ink)}]"
-    return anything(value, ink)
-
-
-def _message(value: Any, ink: Ink) -> str:
-    """Show a struct msghdr."""
-    if not _is_iovecs(value):
-        return anything(value, ink)
-    namelen = value.get("namelen")
-    if isinstance(namelen, list):
-        namelen = " => ".join(_bare(each, ink) for each in namelen)
-    shown = [
-        f"msg_name={anything(value.get('name'), ink)}",
-        f"msg_namelen={_bare(namelen, ink)}",
-        f"msg_iov={_iovecs(value)}",
-        f"msg_iovlen={_bare(value.get('iovlen'), ink)}",
-    ]
-    if "control" in value:
-        shown.append(f"msg_control={anything(value['control'], ink)}")
-    shown.append(f"msg_controllen={_bare(value.get('controllen'), ink)}")
-    shown.append(f"msg_flags={_flags(value.get('flags'), ink)}")
-    return f"{{{', '.join(shown)}}}"
-
-
-def _messages(value: Any, ink: Ink) -> str:
-    """Show a vector of messages."""
-    messages = value.get("messages") if isinstance(value, dict) else None
-    if not isinstance(messages, list):
-        return anything(value, ink)
-    shown = []
-    for message in messages:
-        size = f", msg_len={message.get('size')}" if _is_iovecs(message) else ""
-        shown.append(f"{{msg_hdr={_message(message, ink)}{size}}}")
-    if value.get("truncated"):
-        shown.append("...")
+def strings(value: Any, look: Look) -> str:
+    """Show a vector such as argv."""
+    items, cut = _items(value)
+    if items is None:
+        return anything(value, look)
+    if look.limit and not look.whole and len(items) > look.limit:
+        items, cut = items[: look.limit], True
+    shown = [text(item, look) for item in items] + ["..."] * cut
     return f"[{', '.join(shown)}]"
 
 
-def _any(value: Any, ink: Ink) -> str:
-    """Show what another argument gives a meaning to: a list of names is a flag word."""
-    if isinstance(value, list) and all(_is_constant(item) for item in value):
-        return _flags(value, ink)
-    return anything(value, ink)
+def _items(value: Any) -> tuple[list[Any] | None, bool]:
+    """Return the items of a list, whether or not it is cut, and whether it is."""
+    cut = False
+    if isinstance(value, dict) and value.keys() <= {"items", "truncated", "size"}:
+        value, cut = value.get("items"), bool(value.get("truncated"))
+    return (value, cut) if isinstance(value, list) else (None, False)
+
+
+def variables(value: Any, look: Look) -> str:
+    """Show an environment: how much it is, or on request all of it."""
+    items, _ = _items(value)
+    if items is None or look.whole:
+        return strings(value, look)
+    return f"/* {len(items)} vars */"
+
+
+def each(show: Show, parted: str = ", ") -> Show:
+    """Return what shows a list of values of one kind."""
+
+    def show_all(value: Any, look: Look) -> str:
+        items, cut = _items(value)
+        if items is None:
+            return anything(value, look)
+        shown = [show(item, look) for item in items] + ["..."] * cut
+        return f"[{parted.join(shown)}]"
+
+    return show_all
+
+
+def mode(value: Any, look: Look) -> str:
+    """Show permissions: three digits at least, a leading zero among them."""
+    if isinstance(value, str) and _OCTAL.fullmatch(value):
+        digits = value.lstrip("0")
+        return f"0{digits}".zfill(3)
+    return bare(value, look)
+
+
+def typed_mode(value: Any, look: Look) -> str:
+    """Show st_mode: `S_IFREG|0644`."""
+    if not isinstance(value, str) or not _OCTAL.fullmatch(value):
+        return bare(value, look)
+    number = int(value, 8)
+    kind = _TYPES.get(number & 0o170000)
+    if not kind:
+        return mode(value, look)
+    special = [name for bit, name in _SPECIAL_BITS if number & bit]
+    return "|".join([kind, *special, mode(f"0{number & 0o777:o}", look)])
+
+
+def device(value: Any, look: Look) -> str:
+    """Show a device number."""
+    major, _, minor = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not (major.isdecimal() and minor.isdecimal()):
+        return bare(value, look)
+    return f"makedev({_hex(major)}, {_hex(minor)})"
+
+
+def _hex(digits: str) -> str:
+    return f"{int(digits):#x}" if digits != "0" else "0"
 
 
 def _is_constant(value: Any) -> bool:
     return isinstance(value, str) and _CONSTANT.fullmatch(value) is not None
 
 
-def _entries(value: Any, ink: Ink) -> str:
-    """Show directory entries; a file may be named like a constant."""
-    names = value.get("names") if isinstance(value, dict) else None
-    if not isinstance(names, list):
-        return anything(value, ink)
-    shown = [_text(name, ink) for name in names]
-    if value.get("entries") != len(names):
-        shown.append("...")
-    return f"[{', '.join(shown)}]"
+def either(value: Any, look: Look) -> str:
+    """Show what another argument gives a meaning to: a list of names is a flag word."""
+    if isinstance(value, list) and all(map(_is_constant, value)):
+        return flags(value, look)
+    return anything(value, look)
 
 
-def _offsets(value: Any, ink: Ink) -> str:
-    """Show an offset that a call moves, before and after."""
-    if isinstance(value, list) and len(value) == 2:
-        return f"[{anything(value[0], ink)}] => [{anything(value[1], ink)}]"
-    return anything(value, ink)
-
-
-KINDS: Final[Mapping[str, Show]] = {
-    "any": _any,
-    "dirents": _entries,
-    "dirfd": _bare,
-    "enum": _bare,
-    "fd": _bare,
-    "flags": _flags,
-    "iovec": _vector,
-    "mmsghdr": _messages,
-    "mode": _bare,
-    "msghdr": _message,
-    "offs": _offsets,
-    "path": _path,
-    "pid": _bare,
-    "ptr": _bare,
-    "signal": _bare,
-    "stat": _file,
-    "statx": _file,
-    "string": _text,
-    "strings": _strings,
-    "word": _bare,
-}
-
-WHOLE: Final[Mapping[str, Show]] = {**KINDS, "stat": _whole_file, "statx": _whole_file}
-"""Nothing is left out."""
-
-
-def _is_cut(value: Mapping[str, Any]) -> bool:
-    """Whether a text or vector was cut by the daemon."""
-    return bool(value.get("truncated"))
-
-
-def _shaped(value: Mapping[str, Any], ink: Ink) -> str | None:
+def _shaped(value: Mapping[str, Any], look: Look) -> str | None:
     """Return the shapes that have a meaning wherever they stand, or None."""
     keys = value.keys()
     if keys == {"ptr"}:
-        return _bare(value["ptr"], ink)
+        return bare(value["ptr"], look)
     if "text" in keys and keys <= {"text", "truncated", "size"} and isinstance(value["text"], str):
-        return quote(value["text"]) + ("..." if _is_cut(value) else "")
+        return content(value, look)
     if "items" in keys and keys <= {"items", "truncated", "size"}:
-        items = value["items"]
-        if isinstance(items, list):
-            shown = [_text(item, ink) for item in items] + (["..."] if _is_cut(value) else [])
-            return f"[{', '.join(shown)}]"
+        return strings(value, look) if isinstance(value["items"], list) else None
     return None
 
 
-def _fields(value: Mapping[str, Any], ink: Ink) -> str:
+def _fields(value: Mapping[str, Any], look: Look) -> str:
     """Show a structure; of a cut text in it, `truncated` becomes three dots."""
-    cut = isinstance(value.get("text"), str) and _is_cut(value)
+    cut = isinstance(value.get("text"), str) and bool(value.get("truncated"))
     shown = []
     for name, item in value.items():
         if cut and name == "truncated":
             continue
         dots = "..." if cut and name == "text" else ""
-        shown.append(f"{escape(name)}={_field(name, item, ink)}{dots}")
+        shown.append(f"{escape(name)}={field(name, item, look)}{dots}")
     return f"{{{', '.join(shown)}}}"
 
 
-def _field(name: str, value: Any, ink: Ink) -> str:
+def field(name: str, value: Any, look: Look) -> str:
+    """Show a field of which no table says how it is to be read."""
     if isinstance(value, str):
-        if name == "mode" and _MODE.fullmatch(value):
-            return value
-        return quote(value) if name.rpartition("_")[2] in _TEXT_FIELDS else anything(value, ink)
+        if name == "mode" and _OCTAL.fullmatch(value):
+            return mode(value, look)
+        return quote(value) if name.rpartition("_")[2] in _TEXT_FIELDS else anything(value, look)
     if isinstance(value, list) and name in _FLAG_FIELDS:
-        return _flags(value, ink)
-    return anything(value, ink)
+        return flags(value, look)
+    return anything(value, look)
 
 
-def anything(value: Any, ink: Ink = PLAIN) -> str:
+def anything(value: Any, look: Look = BARE) -> str:
     """Show a value of which only the JSON shape is known."""
     match value:
         case None:
@@ -284,25 +271,16 @@ def anything(value: Any, ink: Ink = PLAIN) -> str:
         case str():
             return value if _CONSTANT.fullmatch(value) else quote(value)
         case list() | tuple():
-            return f"[{', '.join(anything(item, ink) for item in value)}]"
+            return f"[{', '.join(anything(item, look) for item in value)}]"
         case dict():
-            shaped = _shaped(value, ink)
+            shaped = _shaped(value, look)
             if shaped is not None:
                 return shaped
-            return _fields({str(key): item for key, item in value.items()}, ink)
+            return _fields({str(key): item for key, item in value.items()}, look)
         case _:
             return quote(repr(value))
 
 
-def link(path: str, ink: Ink = PLAIN) -> str:
+def link(target: str, look: Look = BARE) -> str:
     """Show what a descriptor refers to: `</etc/passwd>`."""
-    return f"<{ink.path(escape(path, also='<>'))}>"
-
-
-def argument(
-    kind: str, value: Any, path: str | None = None, ink: Ink = PLAIN, *, whole: bool = False
-) -> str:
-    """Show one argument.  path: what a descriptor refers to.  whole: leave nothing out."""
-    show = (WHOLE if whole else KINDS).get(kind, anything)
-    shown = show(value, ink)
-    return shown if path is None else shown + link(path, ink)
+    return f"<{look.ink.path(angled(target))}>"

@@ -7,23 +7,23 @@ from typing import Final
 from tracerd.core.decode.sets import FlagSet
 
 _OPEN: Final = {
-    "O_TMPFILE": 0o20200000,
-    "O_SYNC": 0o4010000,
     "O_CREAT": 0o100,
     "O_EXCL": 0o200,
     "O_NOCTTY": 0o400,
     "O_TRUNC": 0o1000,
     "O_APPEND": 0o2000,
     "O_NONBLOCK": 0o4000,
+    "O_SYNC": 0o4010000,
     "O_DSYNC": 0o10000,
-    "O_ASYNC": 0o20000,
     "O_DIRECT": 0o40000,
     "O_LARGEFILE": 0o100000,
-    "O_DIRECTORY": 0o200000,
     "O_NOFOLLOW": 0o400000,
     "O_NOATIME": 0o1000000,
     "O_CLOEXEC": 0o2000000,
     "O_PATH": 0o10000000,
+    "O_TMPFILE": 0o20200000,
+    "O_DIRECTORY": 0o200000,
+    "O_ASYNC": 0o20000,
 }
 _OPEN_AARCH64: Final = {
     "O_TMPFILE": 0o20040000,
@@ -39,7 +39,7 @@ OPEN: Final = FlagSet(_OPEN, mask=3, field=_ACCESS_MODE)
 """The access mode comes first, always."""
 OPEN_AARCH64: Final = FlagSet({**_OPEN, **_OPEN_AARCH64}, mask=3, field=_ACCESS_MODE)
 
-_DESCRIPTOR: Final = {"O_CLOEXEC": 0o2000000, "O_NONBLOCK": 0o4000, "O_DIRECT": 0o40000}
+_DESCRIPTOR: Final = {"O_NONBLOCK": 0o4000, "O_DIRECT": 0o40000, "O_CLOEXEC": 0o2000000}
 DESCRIPTOR: Final = FlagSet(_DESCRIPTOR)
 """Open flags where there is no access mode: pipe2, dup3."""
 DESCRIPTOR_AARCH64: Final = FlagSet({**_DESCRIPTOR, "O_DIRECT": _OPEN_AARCH64["O_DIRECT"]})
@@ -62,8 +62,8 @@ _FOLLOW: Final = {
     "AT_EMPTY_PATH": 0x1000,
 }
 AT: Final = FlagSet(_FOLLOW)
-AT_ACCESS: Final = FlagSet({"AT_EACCESS": 0x200, **_FOLLOW})
-AT_REMOVE: Final = FlagSet({"AT_REMOVEDIR": 0x200, **_FOLLOW})
+AT_ACCESS: Final = FlagSet({"AT_SYMLINK_NOFOLLOW": 0x100, "AT_EACCESS": 0x200, **_FOLLOW})
+AT_REMOVE: Final = FlagSet({"AT_SYMLINK_NOFOLLOW": 0x100, "AT_REMOVEDIR": 0x200, **_FOLLOW})
 AT_HANDLE: Final = FlagSet(
     {
         "AT_HANDLE_FID": 0x200,

@@ -10,9 +10,9 @@ _PROT: Final = {
     "PROT_READ": 0x1,
     "PROT_WRITE": 0x2,
     "PROT_EXEC": 0x4,
+    "PROT_SEM": 0x8,
     "PROT_GROWSDOWN": 0x1000000,
     "PROT_GROWSUP": 0x2000000,
-    "PROT_SEM": 0x8,
 }
 PROT: Final = FlagSet(_PROT)
 PROT_AARCH64: Final = FlagSet({**_PROT, "PROT_BTI": 0x10, "PROT_MTE": 0x20})
@@ -21,13 +21,13 @@ _MAP: Final = {
     "MAP_FIXED": 0x10,
     "MAP_ANONYMOUS": 0x20,
     "MAP_32BIT": 0x40,
+    "MAP_NORESERVE": 0x4000,
+    "MAP_POPULATE": 0x8000,
+    "MAP_NONBLOCK": 0x10000,
     "MAP_GROWSDOWN": 0x100,
     "MAP_DENYWRITE": 0x800,
     "MAP_EXECUTABLE": 0x1000,
     "MAP_LOCKED": 0x2000,
-    "MAP_NORESERVE": 0x4000,
-    "MAP_POPULATE": 0x8000,
-    "MAP_NONBLOCK": 0x10000,
     "MAP_STACK": 0x20000,
     "MAP_HUGETLB": 0x40000,
     "MAP_SYNC": 0x80000,
@@ -48,7 +48,7 @@ MAP_AARCH64: Final = FlagSet(
 
 MREMAP: Final = FlagSet({"MREMAP_MAYMOVE": 1, "MREMAP_FIXED": 2, "MREMAP_DONTUNMAP": 4})
 
-MSYNC: Final = FlagSet({"MS_ASYNC": 1, "MS_INVALIDATE": 2, "MS_SYNC": 4})
+MSYNC: Final = FlagSet({"MS_SYNC": 4, "MS_ASYNC": 1, "MS_INVALIDATE": 2})
 
 MADVISE: Final = ValueSet(
     {

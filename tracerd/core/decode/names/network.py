@@ -57,7 +57,7 @@ FAMILY: Final = ValueSet(
 )
 
 SOCKET_TYPE: Final = FlagSet(
-    {"SOCK_NONBLOCK": 0o4000, "SOCK_CLOEXEC": 0o2000000},
+    {"SOCK_CLOEXEC": 0o2000000, "SOCK_NONBLOCK": 0o4000},
     mask=0xF,
     field={
         "SOCK_STREAM": 1,
@@ -70,7 +70,7 @@ SOCKET_TYPE: Final = FlagSet(
     },
 )
 
-ACCEPT: Final = FlagSet({"SOCK_NONBLOCK": 0o4000, "SOCK_CLOEXEC": 0o2000000})
+ACCEPT: Final = FlagSet({"SOCK_CLOEXEC": 0o2000000, "SOCK_NONBLOCK": 0o4000})
 
 IP_PROTOCOL: Final = ValueSet(
     {

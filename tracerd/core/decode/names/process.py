@@ -49,26 +49,26 @@ CLONE_OLD: Final = FlagSet(
 WAIT: Final = FlagSet(
     {
         "WNOHANG": 0x1,
-        "WUNTRACED": 0x2,
         "WEXITED": 0x4,
+        "WUNTRACED": 0x2,
         "WCONTINUED": 0x8,
         "WNOWAIT": 0x1000000,
-        "__WNOTHREAD": 0x20000000,
-        "__WALL": 0x40000000,
         "__WCLONE": 0x80000000,
+        "__WALL": 0x40000000,
+        "__WNOTHREAD": 0x20000000,
     }
 )
 
 WAITID: Final = FlagSet(
     {
         "WNOHANG": 0x1,
-        "WSTOPPED": 0x2,
         "WEXITED": 0x4,
+        "WSTOPPED": 0x2,
         "WCONTINUED": 0x8,
         "WNOWAIT": 0x1000000,
-        "__WNOTHREAD": 0x20000000,
-        "__WALL": 0x40000000,
         "__WCLONE": 0x80000000,
+        "__WALL": 0x40000000,
+        "__WNOTHREAD": 0x20000000,
     }
 )
 
@@ -253,16 +253,16 @@ PTRACE_AARCH64: Final = ValueSet(_PTRACE, {"PTRACE_PEEKMTETAGS": 0x21, "PTRACE_P
 
 SIGACTION: Final = FlagSet(
     {
-        "SA_NOCLDSTOP": 0x1,
-        "SA_NOCLDWAIT": 0x2,
-        "SA_SIGINFO": 0x4,
-        "SA_UNSUPPORTED": 0x400,
-        "SA_EXPOSE_TAGBITS": 0x800,
         "SA_RESTORER": 0x4000000,
         "SA_ONSTACK": 0x8000000,
         "SA_RESTART": 0x10000000,
         "SA_NODEFER": 0x40000000,
         "SA_RESETHAND": 0x80000000,
+        "SA_SIGINFO": 0x4,
+        "SA_NOCLDSTOP": 0x1,
+        "SA_NOCLDWAIT": 0x2,
+        "SA_UNSUPPORTED": 0x400,
+        "SA_EXPOSE_TAGBITS": 0x800,
     }
 )
 

@@ -32,7 +32,7 @@ INOTIFY_MASK: Final = FlagSet(
         "IN_ONESHOT": 0x80000000,
     }
 )
-INOTIFY_INIT: Final = FlagSet({"IN_CLOEXEC": 0o2000000, "IN_NONBLOCK": 0o4000})
+INOTIFY_INIT: Final = FlagSet({"IN_NONBLOCK": 0o4000, "IN_CLOEXEC": 0o2000000})
 
 FANOTIFY_INIT: Final = FlagSet(
     {
