@@ -138,8 +138,8 @@ OPEN = {"dfd": "AT_FDCWD", "filename": "/etc/passwd", "flags": ["O_RDONLY", "O_C
                 errno="EIO",
             ),
             (
-                'connect(3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("1.2.3.4")}) '
-                "= -1 EIO (Input/output error)"
+                "connect(3, {sa_family=AF_INET, sin_port=htons(80), "
+                'sin_addr=inet_addr("1.2.3.4")}) = -1 EIO (Input/output error)'
             ),
         ),
         (
