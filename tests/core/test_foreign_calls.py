@@ -284,10 +284,10 @@ def test_files(calls, work, name, args, files):
     assert found == [(f"{work}/{path}", op) for path, op in files]
 
 
-def test_sockets_with_a_path_are_files(calls):
+def test_sockets_with_a_path_are_files(calls, work):
     for call, op in (("SYS_BIND", "bind"), ("SYS_CONNECT", "connect")):
         (access,) = the(calls, "socketcall", call=call).files
-        assert (access.path, access.op) == ("socket", op)
+        assert (access.path, access.raw, access.op) == (f"{work}/socket", "socket", op)
     assert the(calls, "connect").files[0].op == "connect"
     assert the(calls, "socketcall", uservaddr={"family": "AF_INET", "addr": "127.0.0.1",
                                                "port": 9}).files == []  # fmt: skip

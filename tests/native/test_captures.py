@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tracerd.core import kernel
 from tracerd.core.capture import Capturer
 from tracerd.core.memory import Memory
-from tracerd.core.syscalls.model import Capture, How
+from tracerd.core.syscalls.model import Capture, How, Named
 
 
 class Both:
@@ -127,9 +127,12 @@ def captures(draw):
     if how is How.ARRAY:
         b = draw(st.sampled_from([-1, b]))
     a = draw(st.integers(-1 if how is How.BASE else 0, 5))
-    c = draw(st.sampled_from([-1, 0, 4, 8])) if how in (How.BYTES_LEN, How.BYTES_RET) else element
-    if how in (How.FD, How.RET_FD):
-        c = draw(st.sampled_from([-1, 1]))
+    offsets = {how: [-1, 0, 4, 8] for how in (How.BYTES_LEN, How.BYTES_RET)}
+    offsets |= {how: [-1, 1] for how in (How.FD, How.RET_FD)}
+    offsets[How.BASE] = [-1, *Named]
+    c = draw(st.sampled_from(offsets.get(how, [element])))
+    if how is How.FD:
+        b = draw(st.sampled_from([-1, 32]))
     limit = draw(st.one_of(st.integers(0, 300), st.sampled_from([0, 255, 256, 257, 4096, 131_072])))
     return Capture(how, a, b, c, limit)
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from tracerd.core.calls import NOT_RESTARTED
 from tracerd.core.state_calls import EXECS, STATE_CALLS
 from tracerd.core.syscalls import TABLED, lookup
-from tracerd.core.syscalls.model import Capture, How, Syscall
-from tracerd.core.syscalls.plan import WIDTHS, Plan, plan_for
+from tracerd.core.syscalls.model import WIDTHS, Capture, How, Syscall
+from tracerd.core.syscalls.plan import Plan, plan_for
 from tracerd.protocol.detail import Detail
 from tracerd.protocol.interest import NOTHING, Interest, either
 
@@ -119,7 +119,7 @@ class Actions:
 
     def _content_limit(self, detail: Detail) -> int | None:
         """Return where contents are cut, bytes; None: where the table has them cut."""
-        if detail is Detail.ARGS:
+        if detail < Detail.FULL:
             return 0
         return self.interest.string_limit or None
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tracerd.core.descriptors import DELETED, examined, opened
+from tracerd.core.links import LONGEST, link_on_the_way
 from tracerd.core.memory import Memory
 from tracerd.core.syscalls.model import (
     Capture,
@@ -19,6 +20,7 @@ from tracerd.core.syscalls.model import (
     Fault,
     How,
     Message,
+    Named,
     Part,
     Several,
     Strings,
@@ -26,6 +28,8 @@ from tracerd.core.syscalls.model import (
 )
 
 AT_FDCWD = -100
+AF_UNIX = b"\1\0"
+"""As a socket address begins."""
 PATH_MAX = 4096
 O_CREAT, O_EXCL = os.O_CREAT, os.O_EXCL
 MAX_IOVECS = 64
@@ -287,7 +291,7 @@ class Capturer:
     def _part(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], ret: int
     ) -> Captured:
-        which = args[capture.a] if capture.a >= 0 else 0
+        which = args[capture.a] & 0xFFFF_FFFF if capture.a >= 0 else 0
         part = capture.parts.get(which) if capture.parts else None
         if part is None:
             return None
@@ -304,7 +308,7 @@ class Capturer:
     def _fd(
         self, capture: Capture, tid: int, _space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
-        fd = as_int(args[capture.a])
+        fd = as_int(args[capture.a] >> max(capture.b, 0))
         return opened(tid, fd, details=True) if capture.c == DETAILS else descriptor(tid, fd)
 
     def _ret_fd(
@@ -315,12 +319,26 @@ class Capturer:
     def _base(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
-        if self._memory.read(tid, space, args[capture.b], 1) == b"/":
-            return None
+        if capture.c >= 0:
+            local = self._is_local(capture, tid, space, args)
+            return _checked(f"/proc/{tid}/cwd") if local else None
+        head = self._memory.read(tid, space, args[capture.b], LONGEST)
+        if head.startswith(b"/"):
+            link = link_on_the_way(head, tid)
+            return None if link is None else _checked(link)
         dirfd = as_int(args[capture.a]) if capture.a >= 0 else AT_FDCWD
         if dirfd == AT_FDCWD:
             return _checked(f"/proc/{tid}/cwd")
         return descriptor(tid, dirfd)
+
+    def _is_local(self, capture: Capture, tid: int, space: int, args: tuple[int, ...]) -> bool:
+        """Whether a socket address names a file relative to the working directory."""
+        address = args[capture.b]
+        if capture.c == Named.MESSAGE:
+            name = self._memory.read(tid, space, address, capture.width)
+            address = int.from_bytes(name, "little") if len(name) == capture.width else 0
+        head = self._memory.read(tid, space, address, 3)
+        return head[:2] == AF_UNIX and head[2:] not in (b"", b"\0", b"/")
 
     def _present(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int

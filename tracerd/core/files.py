@@ -2,87 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from tracerd.core import procfs
 from tracerd.core.capture import as_int
-from tracerd.core.paths import Place, of_link, resolve, seen_from
+from tracerd.core.decode.names.files import AT
+from tracerd.core.file_entries import access, identity, text, unknown, view
+from tracerd.core.file_ops import (
+    DECIDED,
+    Ops,
+    created_by,
+    is_shared,
+    open_flags,
+    open_ops,
+    protection,
+)
+from tracerd.core.file_rules import ADDED, LOOKED_AT, at_flags
+from tracerd.core.paths import Place, of_address, of_link, resolve, seen_from
 from tracerd.core.pump import Call
 from tracerd.core.syscalls import part_of, plan_for
-from tracerd.core.syscalls.model import Arg, Captured, Cut, OpenedFile
+from tracerd.core.syscalls.asides import Aside
+from tracerd.core.syscalls.model import Arg, Captured, OpenedFile, Part, Several
 from tracerd.core.tracee import Details, Identity
 from tracerd.protocol.detail import Detail
-from tracerd.protocol.events import Created, FileAccess
-from tracerd.protocol.text import exact, shown
+from tracerd.protocol.events import OPS, FileAccess
 
-O_PATH = 0o10000000
-O_TMPFILE = 0o20200000
-AT_EMPTY_PATH = 0x1000
-CREAT_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
-MAP_SHARED, MAP_SHARED_VALIDATE = 1, 3
-PROT_WRITE = 2
+EMPTY_PATH: Final = AT.parse(["AT_EMPTY_PATH"])
+FOLLOW: Final = AT.parse(["AT_SYMLINK_FOLLOW"])
+NOFOLLOW: Final = AT.parse(["AT_SYMLINK_NOFOLLOW"])
 
-NAMELESS_OPS: dict[str, Callable[[int], tuple[str, ...]]] = {
+NAMELESS_OPS: Final[Mapping[str, Callable[[int], Ops]]] = {
     "open_by_handle_at": lambda flags: open_ops(flags, None),
     "memfd_create": lambda _: ("create",),
     "memfd_secret": lambda _: ("create",),
+    "pidfd_getfd": lambda _: ("receive",),
 }
 """What the calls of plan.NAMELESS do to the file that they return, by their flags."""
 
-ACCESS_MODES: dict[int, tuple[str, ...]] = {
-    0: ("read",),
-    1: ("write",),
-    2: ("read", "write"),
-    3: ("attr",),  # neither: the descriptor is good for ioctl only
-}
+MADE: Final = frozenset({
+    ("link", "newname"), ("linkat", "newname"), ("symlink", "newname"), ("symlinkat", "newname"),
+    ("bind", "umyaddr"), ("socketcall", "umyaddr"),
+})  # fmt: skip
+"""Arguments that name a file which the call makes, though their operation does not say so."""
 
-
-def open_flags(entry: Call) -> int:
-    """Return the open flags of any call of the open family."""
-    syscall = entry.action.syscall
-    if syscall.name == "creat":
-        return CREAT_FLAGS
-    if "flags" in syscall.index:
-        return as_int(entry.args[syscall.index["flags"]]) & 0xFFFFFFFF
-    how = syscall.index.get("how")
-    if how is not None:
-        at = entry.action.plan.arg_enter[how]
-        data = entry.captured[at] if at >= 0 else None
-        data = data.data if isinstance(data, Cut) else data
-        if isinstance(data, bytes):
-            return int.from_bytes(data[:8], "little")
-    return 0
-
-
-def open_ops(flags: int, created: Created | None) -> tuple[str, ...]:
-    """Return what an open asks for.  O_RDONLY is zero; O_PATH is no read."""
-    if flags & O_PATH:
-        return ("stat",)
-    ops = ACCESS_MODES[flags & os.O_ACCMODE]
-    if flags & O_TMPFILE != O_TMPFILE and flags & os.O_DIRECTORY and ops == ("read",):
-        ops = ("list",)
-    if flags & os.O_TRUNC:
-        ops = (*ops, "truncate")
-    if created:
-        ops = ("create", *ops)
-    return ops
-
-
-def created_by(entry: Call, flags: int, *, failed: bool) -> Created | None:
-    """Return whether an open made its file; None if it could not have."""
-    if flags & O_TMPFILE == O_TMPFILE:
-        return not failed
-    if not flags & os.O_CREAT:
-        return None
-    if failed:
-        return False
-    if flags & os.O_EXCL:
-        return True
-    present = entry.action.plan.present
-    before = entry.captured[present] if present >= 0 else None
-    return not before if isinstance(before, bool) else "unknown"
+UNNAMED: Final = frozenset({"memfd_create", "memfd_secret", "pidfd_getfd"})
+"""Of these there is no file if they fail."""
 
 
 def part_told(entry: Call, back: Call | None) -> tuple[Call, Call | None]:
@@ -107,54 +75,97 @@ def entries(process: Identity, entry: Call, back: Call | None) -> list[FileAcces
     are to be those of part_told.
     """
     syscall, plan = entry.action.syscall, entry.action.plan
-    failed = back is None or back.failed
     found: list[FileAccess] = []
     for position, arg in enumerate(syscall.args):
         if not arg.op:
             continue
-        at = plan.arg_enter[position]
-        raw = entry.captured[at] if at >= 0 else None
         if arg.kind == "path":
-            base_at = plan.base.get(position, -1)
-            base = entry.captured[base_at] if base_at >= 0 else None
-            place = resolve(raw, base, process.root, empty=_empty(entry, arg))
-            if back is not None and at in back.changed:
-                place = replace(place, changed=True)
-            if arg.op == "open":
-                found += _opened(process, entry, back, place, failed=failed)
-            elif place.raw or place.unresolved or place.path.startswith(b"/"):
-                found.append(_access(process, place, arg.op))
-        elif arg.kind == "sockaddr":
-            place_or_none = _socket(raw)
-            if place_or_none is not None:
-                found.append(_access(process, place_or_none, arg.op))
+            found += _named(process, entry, back, position)
         elif position in plan.links:
-            found += _descriptor(process, entry, position, arg.op)
+            found += _descriptor(process, entry, back, position)
+        elif position in plan.base:
+            found += _addressed(process, entry, back, position)
+        elif arg.kind == "string":
+            found += _told(process, back, plan.arg_exit[position], arg.op)
     if syscall.name in NAMELESS_OPS:
         found += _returned(process, entry, back)
-    return found
+    for at, aside in plan.asides:
+        found += _beside(process, entry, back, aside, entry.captured[at])
+    more = ADDED.get(syscall.name)
+    return found if more is None else more(process, entry, back, found)
 
 
-def _empty(entry: Call, arg: Arg) -> bool:
-    if not arg.empty:
-        return False
-    if arg.empty == "null":
-        return True
-    index = entry.action.syscall.index
-    flags = index.get("flags", index.get("flag", index.get("at_flags", -1)))
-    return flags >= 0 and bool(entry.args[flags] & AT_EMPTY_PATH)
+# Paths that the call names.
 
 
-def _opened(
-    process: Identity, entry: Call, back: Call | None, place: Place, *, failed: bool
-) -> list[FileAccess]:
+def _named(process: Identity, entry: Call, back: Call | None, position: int) -> list[FileAccess]:
+    syscall, plan = entry.action.syscall, entry.action.plan
+    arg, at = syscall.args[position], plan.arg_enter[position]
+    raw, base = entry.captured[at], entry.captured[plan.base[position]]
+    itself = _takes_empty(entry, arg)
+    follow = _follows(entry, arg)
+    place = resolve(raw, base, process.root, empty=itself, follow=follow)
+    if back is not None and at in back.changed:
+        place = replace(place, changed=True)
+    if arg.op == "open":
+        return _opened(process, entry, back, place)
+    if not _names_a_file(entry, back, arg, place, itself=itself):
+        return []
+    extra: Details = _made(entry, back, arg)
+    if itself and not place.raw:
+        fd = as_int(entry.args[syscall.index[arg.at]]) if arg.at else -1
+        if fd >= 0:
+            extra["fd"] = fd
+    return [access(process, place, arg.op, extra)]
+
+
+def _names_a_file(entry: Call, back: Call | None, arg: Arg, place: Place, *, itself: bool) -> bool:
+    """Whether an argument is a path that this call looks up.  itself: or a descriptor."""
+    if not place.raw:
+        if entry.args[entry.action.syscall.index[arg.name]] == 0 and not itself:
+            return _failed_with(back, errno.EFAULT)  # else the call wants no path (acct, quotactl)
+        if place.unresolved:
+            return not _failed_with(back, errno.EBADF)  # the descriptor is none
+        if not place.path.startswith(b"/"):
+            return False  # an empty path, or a descriptor of a pipe or a socket
+        if arg.op == "mount" and place.path == b"/":
+            return False  # the root of a mount that is nowhere attached
+    asked = LOOKED_AT.get((entry.action.syscall.name, arg.name))
+    return asked is None or asked(entry, place)
+
+
+def _takes_empty(entry: Call, arg: Arg) -> bool:
+    """Whether an empty path, or none, means the descriptor itself."""
+    return arg.empty == "null" or (arg.empty == "flag" and bool(at_flags(entry) & EMPTY_PATH))
+
+
+def _follows(entry: Call, arg: Arg) -> bool:
+    """Whether a link at the end of a path is followed."""
+    if arg.op == "open":
+        return not open_flags(entry) & os.O_NOFOLLOW
+    if arg.nofollow:
+        return arg.at is not None and arg.op == "link" and bool(at_flags(entry) & FOLLOW)
+    return not (arg.at and at_flags(entry) & NOFOLLOW)
+
+
+def _failed_with(back: Call | None, error: int) -> bool:
+    return back is not None and back.failed and back.ret == -error
+
+
+def _made(entry: Call, back: Call | None, arg: Arg) -> Details:
+    if (entry.action.syscall.name, arg.name) not in MADE:
+        return {}
+    return {"created": back is not None and not back.failed}
+
+
+def _opened(process: Identity, entry: Call, back: Call | None, place: Place) -> list[FileAccess]:
     flags = open_flags(entry)
-    created = created_by(entry, flags, failed=failed)
+    created = created_by(entry, flags, failed=back is None or back.failed)
     extra: Details = {}
     if created is not None:
         extra["created"] = created
     extra.update(_kernel_answer(process, entry, back))
-    return [_access(process, place, op, extra) for op in open_ops(flags, created)]
+    return [access(process, place, op, extra) for op in open_ops(flags, created)]
 
 
 def _kernel_answer(process: Identity, entry: Call, back: Call | None) -> Details:
@@ -166,69 +177,91 @@ def _kernel_answer(process: Identity, entry: Call, back: Call | None) -> Details
     if not isinstance(got, OpenedFile):
         return {"fd": back.ret}
     real = seen_from(process.root, got.link)
-    answer: Details = {"fd": back.ret, "real": shown(real)}
-    if got.ino:
-        answer["dev"] = f"{os.major(got.dev)}:{os.minor(got.dev)}"
-        answer["ino"] = got.ino
-    if (b64 := exact(real)) is not None:
-        answer["real_b64"] = b64
+    answer: Details = {"fd": back.ret, **text("real", real), **identity(got.dev, got.ino)}
+    if got.deleted:
+        answer["deleted"] = True
     return answer
+
+
+# Descriptors, addresses, and what stands elsewhere.
+
+
+def _descriptor(
+    process: Identity, entry: Call, back: Call | None, position: int
+) -> list[FileAccess]:
+    fd, op = as_int(entry.args[position]), entry.action.syscall.args[position].op
+    decide = DECIDED.get(op)
+    ops = (op,) if decide is None else decide(entry)
+    if entry.action.syscall.args[position].kind == "fd_high":
+        fd = as_int(entry.args[position] >> 32)
+    place = of_link(entry.captured[entry.action.plan.links[position]], process.root)
+    if fd < 0 or not ops:
+        return []
+    extra: Details = {"fd": fd}
+    if place.unresolved:
+        if op == "close" or _failed_with(back, errno.EBADF):
+            return []  # it was not open
+    elif not place.path.startswith(b"/"):
+        return []  # a pipe, a socket: no file
+    if op == "map":
+        extra |= {"prot": protection(entry), "shared": is_shared(entry)}
+    return [access(process, place, each, extra) for each in ops]
 
 
 def _returned(process: Identity, entry: Call, back: Call | None) -> list[FileAccess]:
     """Files of calls that name none but return a descriptor (open_by_handle_at, memfd_create)."""
     answer = _kernel_answer(process, entry, back)
-    if "real" not in answer:
+    if "real" in answer and not answer["real"].startswith("/"):
         return []
-    return [
-        FileAccess(path=answer["real"], op=op, **answer)
-        for op in NAMELESS_OPS[entry.action.syscall.name](open_flags(entry))
-    ]
+    path: Details = {"path": answer.get("real", "")}
+    if "real" not in answer:
+        if entry.action.syscall.name in UNNAMED:
+            return []
+        path["unresolved"] = True
+    elif "real_b64" in answer:
+        path["path_b64"] = answer["real_b64"]
+    ops = NAMELESS_OPS[entry.action.syscall.name](open_flags(entry))
+    return [FileAccess(op=op, **path, **answer, **view(process)) for op in ops]
 
 
-def _descriptor(process: Identity, entry: Call, position: int, op: str) -> list[FileAccess]:
-    link: Captured = entry.captured[entry.action.plan.links[position]]
-    place = of_link(link, process.root)
-    if place.unresolved or not place.path.startswith(b"/"):
-        return []  # a pipe, a socket: no file
-    ops = [op]
-    if op == "map":
-        index = entry.action.syscall.index
-        prot, flags = entry.args[index.get("prot", 2)], entry.args[index.get("flags", 3)]
-        if prot & PROT_WRITE and flags & MAP_SHARED_VALIDATE in (MAP_SHARED, MAP_SHARED_VALIDATE):
-            ops.append("write")
-    fd = as_int(entry.args[position])
-    return [_access(process, place, each, {"fd": fd}) for each in ops]
+def _addressed(
+    process: Identity, entry: Call, back: Call | None, position: int
+) -> list[FileAccess]:
+    plan, arg = entry.action.plan, entry.action.syscall.args[position]
+    given, base = entry.captured[plan.arg_enter[position]], entry.captured[plan.base[position]]
+    addresses = given.items if isinstance(given, Several) else (given,)
+    places = [of_address(address, base, process.root) for address in addresses]
+    extra = _made(entry, back, arg)
+    return [access(process, place, arg.op, extra) for place in places if place is not None]
 
 
-def _socket(address: Captured) -> Place | None:
-    """Return the path of an AF_UNIX address; None for other families and unnamed sockets."""
-    if not isinstance(address, bytes) or len(address) <= 2 or address[:2] != b"\x01\x00":
-        return None
-    name = address[2:]
-    if name.startswith(b"\0"):
-        return Place(b"@" + name[1:], name)
-    name = name.split(b"\0", 1)[0]
-    return Place(name, name, unresolved=not name.startswith(b"/"))
+def _told(process: Identity, back: Call | None, at: int, op: str) -> list[FileAccess]:
+    """Return the file of which the kernel tells the name (getcwd)."""
+    got = None if back is None or back.failed or at >= len(back.captured) else back.captured[at]
+    if not isinstance(got, bytes) or not got.startswith(b"/"):
+        return []
+    return [access(process, Place(got), op)]
 
 
-def _access(process: Identity, place: Place, op: str, extra: Details | None = None) -> FileAccess:
-    details: Details = dict(extra) if extra else {}
-    if process.root != "/" and not place.outside:
-        details["root"] = process.root
-    if (b64 := exact(place.path)) is not None:
-        details["path_b64"] = b64
-    if place.raw is not None:
-        details["raw"] = shown(place.raw)
-    if place.unresolved:
-        details["unresolved"] = True
-    if place.deleted:
-        details["deleted"] = True
-    if place.truncated:
-        details["truncated"] = True
-    if place.changed:
-        details["changed"] = True
-    return FileAccess(path=shown(place.path), op=op, **details)
+def _beside(
+    process: Identity, entry: Call, back: Call | None, aside: Aside, captured: Captured
+) -> list[FileAccess]:
+    """Return what a call does to files that its own arguments do not name."""
+    if isinstance(captured, Part):
+        row = aside.rows[captured.which]
+        action = entry.action._replace(syscall=row, plan=plan_for(row))
+        inner = entry._replace(action=action, args=captured.args, captured=captured.captured)
+        return entries(process, inner, back and back._replace(captured=(), changed=()))
+    index = entry.action.syscall.index
+    which = entry.args[index[aside.which]] & 0xFFFF_FFFF if aside.which else 0
+    if which in aside.rows:  # its memory could not be read
+        ops = [] if _failed_with(back, errno.EFAULT) else [a.op for a in aside.rows[which].args]
+    else:
+        ops = [] if which == 0 or back is None or back.failed else [aside.other]
+    return [unknown(process, op if op in OPS else aside.other) for op in ops if op]
+
+
+# What is executed.
 
 
 def executed(process: Identity, tid: int, entry: Call | None) -> FileAccess | None:
@@ -241,10 +274,10 @@ def executed(process: Identity, tid: int, entry: Call | None) -> FileAccess | No
     if name is None:
         return None
     base = None if name.startswith(b"/") else procfs.link(f"/proc/{tid}/cwd")
-    place = resolve(name, base, process.root, empty=False)
-    return None if place.unresolved else _access(process, place, "exec")
+    place = resolve(name, base, process.root, empty=False, follow=True)
+    return None if place.unresolved else access(process, place, "exec")
 
 
 def implied(process: Identity, path: bytes) -> FileAccess:
     """Return the entry of a file the kernel opened by itself at an exec."""
-    return _access(process, Place(path), "exec", {"implied": True})
+    return access(process, Place(path), "exec", {"implied": True})

@@ -52,7 +52,8 @@ def read_credentials(process: Process, tid: int) -> None:
 
 
 def read_root(process: Process, tid: int) -> None:
-    """Read the root directory as we see it; /proc/TID/root if it has no name here."""
+    """Read mount namespace and root directory: as we see it, /proc/TID/root without a name here."""
+    process.mntns = mount_namespace(tid)
     link = f"/proc/{tid}/root"
     root = procfs.link(link)
     if root is None:
@@ -64,6 +65,15 @@ def read_root(process: Process, tid: int) -> None:
                 process.root = link
 
 
+def mount_namespace(tid: int) -> int:
+    """Return the inode number of a task's mount namespace; 0: it is ours, or it cannot be told."""
+    try:
+        found = os.stat(f"/proc/{tid}/ns/mnt").st_ino
+    except OSError:
+        return 0
+    return 0 if found == os.stat("/proc/self/ns/mnt").st_ino else found
+
+
 def child_of(parent: Process, maker: int, pid: int) -> Process:
     """Make the process that a thread of `parent` forked: what it inherits is known already."""
     child = Process(
@@ -73,6 +83,7 @@ def child_of(parent: Process, maker: int, pid: int) -> Process:
         exe=parent.exe,
         comm=parent.comm,
         root=f"/proc/{pid}/root" if parent.root.startswith("/proc/") else parent.root,
+        mntns=mount_namespace(pid),  # CLONE_NEWNS: not its maker's
         lineage=parent.lineage | {pid},
         owners=set(parent.owners),
         hidden=parent.hidden,

@@ -6,8 +6,13 @@ Joined, never folded: `..` across a symlink is not what the text says.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
-from tracerd.core.syscalls.model import Captured, Cut, OpenedFile
+from tracerd.core import links
+from tracerd.core.syscalls.model import Captured, Cut, Message, OpenedFile
+
+AF_UNIX: Final = b"\1\0"
+"""As a socket address begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,14 @@ class Place:
     """Not below the tracee's root: `path` is ours."""
     changed: bool = False
     """The bytes in memory were others when the call returned."""
+    real: bytes | None = None
+    """Where a link of /proc on the way led, with what follows it."""
+    dev: int = 0
+    ino: int = 0
+    """Of the file itself, where they were looked up; 0: they were not."""
+
+
+NOWHERE: Final = Place(b"", unresolved=True)
 
 
 def is_outside(root: str, path: bytes) -> bool:
@@ -55,15 +68,17 @@ def of_link(link: Captured, root: str) -> Place:
         return Place(seen_from(root, link), outside=is_outside(root, link))
     if isinstance(link, OpenedFile):
         outside = is_outside(root, link.link)
-        return Place(seen_from(root, link.link), deleted=link.deleted, outside=outside)
-    return Place(b"", unresolved=True)
+        path = seen_from(root, link.link)
+        return Place(path, deleted=link.deleted, outside=outside, dev=link.dev, ino=link.ino)
+    return NOWHERE
 
 
-def resolve(raw: Captured, base: Captured, root: str, *, empty: bool) -> Place:
+def resolve(raw: Captured, base: Captured, root: str, *, empty: bool, follow: bool) -> Place:
     """Join a path argument to its directory.
 
     raw, base: captured at the enter-stop (How.CSTRING, How.BASE).  empty: a missing or empty
-    path means the descriptor itself (AT_EMPTY_PATH).
+    path means the descriptor itself (AT_EMPTY_PATH).  follow: a link at the end of the path is
+    followed.
     """
     truncated = isinstance(raw, Cut)
     text = raw.data if isinstance(raw, Cut) else raw
@@ -73,11 +88,39 @@ def resolve(raw: Captured, base: Captured, root: str, *, empty: bool) -> Place:
             return replace(place, raw=b"" if text == b"" else None)
         return Place(b"", text if text == b"" else None, unresolved=text is None)
     if not isinstance(text, bytes):
-        return Place(b"", unresolved=True)
+        return NOWHERE
     if text.startswith(b"/"):
-        return Place(text, text, truncated=truncated)
-    start = of_link(base, root)
+        real = None if base is None else _through(text, of_link(base, root), follow=follow)
+        return Place(text, text, truncated=truncated, real=real)
+    return _joined(text, of_link(base, root), truncated=truncated)
+
+
+def _joined(text: bytes, start: Place, *, truncated: bool = False) -> Place:
     if start.unresolved or not start.path.startswith(b"/"):
         return Place(text, text, unresolved=True, truncated=truncated)
     joined = start.path.rstrip(b"/") + b"/" + text
     return Place(joined, text, deleted=start.deleted, truncated=truncated, outside=start.outside)
+
+
+def _through(text: bytes, start: Place, *, follow: bool) -> bytes | None:
+    """Return where a path leads that begins with a link of /proc to `start`."""
+    rest = text[links.length(text) :]
+    if start.unresolved or not (rest or follow):
+        return None
+    return start.path.rstrip(b"/") + rest if rest else start.path
+
+
+def of_address(captured: Captured, base: Captured, root: str) -> Place | None:
+    """Return the file that a socket address (or a message's) names.
+
+    None if it names none: another family, no name, an abstract one (unix(7)).  base: How.BASE.
+    """
+    address = captured.name if isinstance(captured, Message) else captured
+    if isinstance(address, Cut):
+        address = address.data
+    if not isinstance(address, bytes) or address[:2] != AF_UNIX:
+        return None
+    name = address[2:].split(b"\0", 1)[0]
+    if not name:
+        return None
+    return Place(name, name) if name.startswith(b"/") else _joined(name, of_link(base, root))

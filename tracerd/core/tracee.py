@@ -19,6 +19,7 @@ class Identity:
     start: clock ticks since boot.  uids to ns_owner: its first thread's Credentials; others: those
     of threads that differ.  dumpable: whether the kernel would let its own user trace it.
     lineage: its own pid and those of all traced ancestors.  root: its root directory as we see it.
+    mntns: inode number of its mount namespace; 0: it is ours.
     inner: what its threads call themselves in their pid namespace, by tid; empty if that is ours.
     hidden: nothing is told of it before its next exec (see AttachCommand.until_exec).
     """
@@ -36,6 +37,7 @@ class Identity:
     exe: str = ""
     comm: str = ""
     root: str = "/"
+    mntns: int = 0
     lineage: frozenset[int] = frozenset()
     inner: Mapping[int, int] = field(default_factory=dict)
     hidden: bool = False

@@ -18,12 +18,14 @@ class Catalogue(NamedTuple):
     """The syscalls a filter can name.
 
     names: all of them.  classes: by class, without the `%`.  files: by level, the calls
-    that count as file access at that level (each level holds the one before).
+    that count as file access at that level (each level holds the one before).  pathless: those of
+    level `path` that count from level `fd` on if they name no path, only a descriptor.
     """
 
     names: frozenset[str]
     classes: Mapping[str, frozenset[str]]
     files: Mapping[str, frozenset[str]]
+    pathless: frozenset[str] = frozenset()
 
     def select(self, pattern: str) -> frozenset[str]:
         """Return the syscalls that one alternative of a filter's `syscall` stands for.

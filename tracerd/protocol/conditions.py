@@ -201,11 +201,12 @@ def _names(entry: FileAccess, matcher: TextMatcher) -> bool:
     return real is not None and real != path and matcher(real)
 
 
-def files_check(rule: EntryRule, counted: frozenset[str]) -> Check:
+def files_check(rule: EntryRule, counted: frozenset[str], pathless: frozenset[str]) -> Check:
     """Return whether a syscall_exit has an entry that passes.
 
-    counted: the syscalls whose entries count at the subscription's level; an event
-    without any fails a positive condition and cannot be excluded by a negative one.
+    counted: the syscalls whose entries count at the subscription's level, those in pathless only
+    with a path; an event without any fails a positive condition and cannot be excluded by a
+    negative one.
     """
     passes = rule.passes
     without = not rule.positive
@@ -213,6 +214,8 @@ def files_check(rule: EntryRule, counted: frozenset[str]) -> Check:
     def check(event: Any, _subject: Subject) -> bool:
         files: Iterable[FileAccess] = event.files
         if not files or event.syscall not in counted:
+            return without
+        if event.syscall in pathless and not any(entry.raw for entry in files):
             return without
         for entry in files:  # noqa: SIM110  a generator would cost more than the loop
             if passes(entry):

@@ -27,7 +27,8 @@ class FileAccess(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, 
     A call gives one entry per path and operation: an open for reading and
     writing gives two.  `path` is absolute as the tracee sees it, joined but not
     folded (`..` stays); `raw` is the argument as passed, when a path was passed;
-    `real` is the kernel's own name for the opened file.
+    `real` is the kernel's own name for the opened file, or where a link of /proc led
+    (`/proc/self/fd/3`).
     """
 
     path: str
@@ -38,12 +39,19 @@ class FileAccess(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, 
     real_b64: str | None = None
     root: str | None = None
     """The tracee's root directory as we see it, when it is not ours."""
+    mntns: int | None = None
+    """The tracee's mount namespace (inode number of /proc/PID/ns/mnt), when it is not ours."""
     fd: int | None = None
     dev: str | None = None
     """`major:minor` of the file system, in decimal."""
     ino: int | None = None
     created: Created | None = None
-    """For opens with O_CREAT: whether this call made the file."""
+    """For opens with O_CREAT, and the new name of a link or a bound socket: whether this call made
+    the file."""
+    prot: str | None = None
+    """For mappings: what may be done with the memory, as `r-x`."""
+    shared: bool = False
+    """For mappings: what is written to the memory reaches the file."""
     implied: bool = False
     """The kernel opened it by itself (ELF interpreter, `#!` interpreter)."""
     deleted: bool = False
@@ -314,6 +322,10 @@ OPS: tuple[str, ...] = (
     "connect",
     "bind",
     "watch",
+    "receive",
+    "lock",
+    "sync",
+    "close",
 )
 """What a FileAccess can say in `op`."""
 

@@ -161,14 +161,18 @@ def compile_filters(
     """
     check_bounds(filters, field)
     counted = catalogue.files[level]
+    pathless = catalogue.pathless if level == "path" else frozenset()
     terms = [
-        _compile_one(one, catalogue, counted, f"{field}[{number}]")
+        _compile_one(one, catalogue, (counted, pathless), f"{field}[{number}]")
         for number, one in enumerate(filters or [Filter()])
     ]
     return Compiled(terms, filters)
 
 
-def _compile_one(one: Filter, catalogue: Catalogue, counted: frozenset[str], field: str) -> _Term:
+def _compile_one(
+    one: Filter, catalogue: Catalogue, level: tuple[frozenset[str], frozenset[str]], field: str
+) -> _Term:
+    counted, pathless = level
     if one.min_duration_ns < 0:
         raise InvalidFilter(f"{field}.min_duration_ns", "a duration is not negative")
     wanted = read(one, catalogue, field)
@@ -189,7 +193,7 @@ def _compile_one(one: Filter, catalogue: Catalogue, counted: frozenset[str], fie
         row = [*syscalls, *tasks] if name in SYSCALL_TYPES else list(tasks)
         if name == "syscall_exit":
             row += outcome_checks(wanted, unwanted, one.min_duration_ns)
-            row += [files_check(rule, counted)] if judged else []
+            row += [files_check(rule, counted, pathless)] if judged else []
         elif name == "exec":
             row += [exec_check(rule)] if judged else []
         checks[name] = all_of(row)

@@ -4,6 +4,7 @@ import pytest
 
 from tracerd.core.syscalls import ROWS, by_name, decode_args, lookup, plan_for
 from tracerd.core.syscalls.model import Capture, How, Words
+from tracerd.core.syscalls.plan import NAMED
 
 
 def test_openat():
@@ -69,7 +70,8 @@ def check_plan(row):
             assert plan.enter[plan.arg_enter[at]] == arg.enter
         if arg.exit is not None:
             assert plan.exit[plan.arg_exit[at]] == arg.exit
-        assert (at in plan.base) == (arg.kind == "path")
+        named = arg.op and arg.kind in NAMED
+        assert (at in plan.base) == (arg.kind == "path" or bool(named))
         assert (at in plan.links) == (arg.kind == "fd")
     for at, capture in plan.links.items():
         assert plan.enter[capture] == Capture(How.FD, at)
@@ -77,6 +79,7 @@ def check_plan(row):
     assert (plan.present >= 0) == any(arg.op == "open" for arg in row.args)
     # Every capture is found from somewhere: nothing is read for nobody.
     found = {*plan.arg_enter, *plan.base.values(), *plan.links.values(), plan.present} - {-1}
+    found |= {at for at, _ in plan.asides}
     assert found == set(range(len(plan.enter)))
     assert {*plan.arg_exit, plan.opened} - {-1} == set(range(len(plan.exit)))
     # What only the exit-stop can know is not asked of the enter-stop.

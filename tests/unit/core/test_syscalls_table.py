@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from tracerd.core.file_ops import DECIDED
 from tracerd.core.syscalls import CATALOGUE, CLASSES, I386_ROWS, ROWS, TABLE, by_name
 from tracerd.core.syscalls.kinds import KINDS
 from tracerd.core.syscalls.model import How
@@ -73,6 +74,9 @@ OPS_OF = {
     "read(0),write(2)": {"read", "write"},
     "write(0),read(1)": {"read", "write"},
     "socket": {"connect"},
+    "sync": {"sync"},
+    "lock": {"lock"},
+    "close": {"close"},
     "socket,create": {"bind"},
 }
 """What the list calls a class of calls, in the words of events.OPS."""
@@ -83,7 +87,7 @@ BY_HAND = {
     "memfd_secret": set(),
     "readlink": {"readlink"},
     "readlinkat": {"readlink"},
-    "getcwd": set(),
+    "getcwd": {"stat"},
     "fallocate": {"write"},
     "readahead": {"read"},
     "chroot": {"chdir"},
@@ -93,6 +97,13 @@ BY_HAND = {
     "fsmount": set(),
     "msync": set(),
     "landlock_add_rule": set(),
+    # A command decides.
+    "fcntl": {"fcntl"},
+    "ioctl": {"ioctl"},
+    "close_range": set(),
+    # What their new number referred to is closed.
+    "dup2": {"close"},
+    "dup3": {"close"},
 }
 
 
@@ -115,7 +126,7 @@ def check_row(row):
     assert row.known
     assert row.returns == (row.name not in {"exit", "exit_group"})
     for arg in row.args:
-        assert arg.op in {"", "open", *OPS}
+        assert arg.op in {"", "open", *DECIDED, *OPS}
         if arg.kind == "path":
             assert arg.op
             assert row.level == "path"

@@ -15,16 +15,19 @@ from tracerd.protocol.filters import Catalogue
 from tracerd.protocol.messages import Filter, Match
 
 CATALOGUE = Catalogue(
-    names=frozenset({"open", "openat", "close", "read", "write", "getpid", "execve", "rename"}),
+    names=frozenset(
+        {"open", "openat", "close", "read", "write", "getpid", "execve", "rename", "statx"}
+    ),
     classes={
-        "file": frozenset({"open", "openat", "execve", "rename"}),
+        "file": frozenset({"open", "openat", "execve", "rename", "statx"}),
         "desc": frozenset({"openat", "close", "read", "write"}),
     },
     files={
-        "path": frozenset({"open", "openat", "execve", "rename"}),
-        "fd": frozenset({"open", "openat", "execve", "rename", "close"}),
-        "io": frozenset({"open", "openat", "execve", "rename", "close", "read", "write"}),
+        "path": frozenset({"open", "openat", "execve", "rename", "statx"}),
+        "fd": frozenset({"open", "openat", "execve", "rename", "statx", "close"}),
+        "io": frozenset({"open", "openat", "execve", "rename", "statx", "close", "read", "write"}),
     },
+    pathless=frozenset({"statx"}),
 )
 
 UNNAMED = "syscall_999"

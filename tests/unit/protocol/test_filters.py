@@ -101,7 +101,8 @@ def entries_of(kind, event, level):
     if kind == "exec":
         return [FileAccess(path=event.path, op="exec")]
     if kind == "syscall_exit" and event.syscall in CATALOGUE.files[level]:
-        return event.files
+        by_descriptor = event.syscall == "statx" and not any(entry.raw for entry in event.files)
+        return [] if by_descriptor and level == "path" else event.files
     return []
 
 
@@ -288,6 +289,18 @@ def test_level_decides_which_calls_count():
     assert not matches(Filter(not_=Match(path=["/etc/passwd"])), read, "io")
 
 
+def test_a_call_that_names_no_path_counts_as_one_on_a_descriptor():
+    named = exit_of("statx", FileAccess(path="/etc/passwd", op="stat", raw="passwd"))
+    empty = exit_of("statx", FileAccess(path="/etc/passwd", op="stat", raw="", fd=3))
+    null = exit_of("statx", FileAccess(path="/etc/passwd", op="stat", fd=3))
+    wanted = Filter(path=["/etc/passwd"])
+
+    assert [matches(wanted, named, level) for level in events.LEVELS] == [True, True, True]
+    for event in (empty, null):
+        assert [matches(wanted, event, level) for level in events.LEVELS] == [False, True, True]
+        assert matches(Filter(not_=Match(path=["/etc/passwd"])), event)
+
+
 def test_an_exec_is_a_file_access():
     event = events.Exec(seq=1, time_ns=1, pid=5, tid=5, path="/bin/ls")
 
@@ -374,7 +387,7 @@ def test_the_real_user_id_counts():
         ([Filter(min_duration_ns=5)], Interest({"syscall_exit"}, set(), None)),
         (
             [Filter(syscall=["%file"], not_=Match(syscall=["open*"]))],
-            Interest({"syscall_exit"}, set(), {"execve", "rename"}),
+            Interest({"syscall_exit"}, set(), {"execve", "rename", "statx"}),
         ),
         (
             [Filter(type=["exec", "syscall_exit"], not_=Match(op=["exec"]))],

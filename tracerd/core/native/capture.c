@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -43,6 +44,10 @@ static uint64_t word(const struct scene *scene, int at) {
 
 static size_t read_memory(const struct scene *scene, uint64_t address, int64_t size, void *to) {
     return memory_read(scene->pump, scene->task, address, size, to);
+}
+
+static uint64_t bits_from(uint64_t value, int first) {
+    return first <= 0 ? value : first < 64 ? value >> first : 0;
 }
 
 static uint64_t little(const unsigned char *from, size_t width) {
@@ -466,19 +471,46 @@ static int32_t dirfd_of(const struct scene *scene, const struct capture *capture
     return capture->a >= 0 ? (int32_t)(uint32_t)word(scene, capture->a) : AT_FDCWD;
 }
 
+/* _is_local */
+static bool is_local(const struct scene *scene, const struct capture *capture) {
+    uint64_t address = word(scene, capture->b);
+    if (capture->c == NAMED_MESSAGE) {
+        unsigned char name[8];
+        size_t width = (size_t)capture->width;
+        if (read_memory(scene, address, (int64_t)width, name) < width) return false;
+        address = little(name, width);
+    }
+    unsigned char head[3];
+    return read_memory(scene, address, sizeof head, head) == sizeof head &&
+           head[0] == AF_UNIX && head[1] == 0 && head[2] != 0 && head[2] != '/';
+}
+
 static void base(const struct scene *scene, const struct capture *capture) {
     struct strings *last = &scene->pump->strings;
     uint64_t address = word(scene, capture->b);
-    unsigned char first = 0;
-    if (last->address == address && address && last->got) first = last->text[0];
-    else read_memory(scene, address, 1, &first);
-    if (first == '/') {
-        put_tag(scene->to, TAG_NONE);
+    char link[128];
+    if (capture->c >= 0) {
+        snprintf(link, sizeof link, "/proc/%d/cwd", scene->task->tid);
+        if (is_local(scene, capture)) put_link(scene->to, link, LINK);
+        else put_tag(scene->to, TAG_NONE);
+        return;
+    }
+    unsigned char read[LONGEST_LINK], *head = read;
+    size_t got;
+    if (last->address == address && address && last->got) {
+        head = last->text;
+        got = last->got < sizeof read ? last->got : sizeof read;
+    } else {
+        got = read_memory(scene, address, sizeof read, read);
+    }
+    if (got && *head == '/') {
+        if (link_on_the_way(head, got, scene->task->tid, link, sizeof link))
+            put_link(scene->to, link, LINK);
+        else put_tag(scene->to, TAG_NONE);
         return;
     }
     int32_t dirfd = dirfd_of(scene, capture);
     if (dirfd == AT_FDCWD) {
-        char link[64];
         snprintf(link, sizeof link, "/proc/%d/cwd", scene->task->tid);
         put_link(scene->to, link, LINK);
     } else {
@@ -543,7 +575,7 @@ static void bytes_lenptr(const struct scene *scene, const struct capture *captur
 
 static void part(const struct scene *scene, const struct capture *capture) {
     struct buffer *to = scene->to;
-    uint64_t which = capture->a >= 0 ? word(scene, capture->a) : 0;
+    uint64_t which = capture->a >= 0 ? (uint32_t)word(scene, capture->a) : 0;
     const struct part *found = NULL;
     for (size_t at = 0; at < capture->part_count && !found; at++)
         if (capture->parts[at].which == which) found = &capture->parts[at];
@@ -551,7 +583,7 @@ static void part(const struct scene *scene, const struct capture *capture) {
         put_tag(to, TAG_NONE);
         return;
     }
-    uint64_t args[MAX_WORDS];
+    uint64_t args[MAX_WORDS] = {0};
     size_t count = scene->arg_count;
     memcpy(args, scene->args, count * sizeof *args);
     if (capture->b >= 0) {
@@ -621,7 +653,7 @@ static void carry_out(const struct scene *scene, const struct capture *capture) 
         pointed(scene, capture);
         break;
     case HOW_FD:
-        put_descriptor(scene, (int32_t)(uint32_t)word(scene, capture->a),
+        put_descriptor(scene, (int32_t)(uint32_t)bits_from(word(scene, capture->a), capture->b),
                        capture->c == DETAILS ? DETAILED : LINK);
         break;
     case HOW_RET_FD:

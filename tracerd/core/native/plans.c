@@ -43,8 +43,9 @@ void captures_free(struct captures *captures) {
     *captures = (struct captures){0};
 }
 
-/* pair: what `parts` has for a word: how many arguments are in memory, and what to capture. */
-static bool part_read(PyObject *which, PyObject *pair, struct part *part) {
+/* pair: what `parts` has for a word: how many arguments are in memory, and what to capture.
+ * first: the place of the first of them. */
+static bool part_read(PyObject *which, PyObject *pair, size_t first, struct part *part) {
     part->which = PyLong_AsUnsignedLongLong(which);
     if (PyErr_Occurred()) return false;
     if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2) {
@@ -53,7 +54,7 @@ static bool part_read(PyObject *which, PyObject *pair, struct part *part) {
     }
     part->words = PyLong_AsSize_t(PyTuple_GetItem(pair, 0));
     if (PyErr_Occurred()) return false;
-    if (part->words > WORDS) {
+    if (part->words > MAX_WORDS - first) {
         PyErr_SetString(PyExc_ValueError, "parts: too many arguments");
         return false;
     }
@@ -76,7 +77,8 @@ static bool parts_read(PyObject *from, struct capture *capture) {
     for (size_t at = 0; fine && at < count; at++) {
         PyObject *item = PyList_GetItem(items, (Py_ssize_t)at);
         capture->part_count = at + 1;
-        fine = part_read(PyTuple_GetItem(item, 0), PyTuple_GetItem(item, 1), &capture->parts[at]);
+        fine = part_read(PyTuple_GetItem(item, 0), PyTuple_GetItem(item, 1),
+                         capture->b >= 0 ? (size_t)capture->b : 0, &capture->parts[at]);
     }
     Py_DECREF(items);
     return fine;
@@ -90,7 +92,7 @@ static bool capture_read(PyObject *from, struct capture *capture) {
         !get_int(from, "width", &capture->width) || !get_long(from, "limit", &limit))
         return false;
     if (how < HOW_CSTRING || how > HOW_POINTED || capture->a >= MAX_WORDS ||
-        capture->b >= (how == HOW_PART ? WORDS : MAX_WORDS) ||
+        capture->b >= (how == HOW_FD ? 64 : MAX_WORDS) ||
         (capture->width != 4 && capture->width != 8) || limit < 0 || limit > UINT32_MAX) {
         PyErr_SetString(PyExc_ValueError, "a capture that the native pump does not know");
         return false;

@@ -68,6 +68,8 @@ void map_free(struct map *);
 
 /* --- what to do at a call --------------------------------------------------------------------- */
 
+enum named { NAMED_ADDRESS = 1, NAMED_MESSAGE }; /* model.Named */
+
 enum how { /* model.How */
     HOW_CSTRING = 1,
     HOW_BYTES,
@@ -317,6 +319,10 @@ void capture_all(struct pump *, struct task *, const struct captures *, const ui
                  size_t arg_count, int64_t ret, struct buffer *);
 void capture_one(struct pump *, struct task *, const struct capture *, const uint64_t *args,
                  size_t arg_count, int64_t ret, struct buffer *);
+
+/* links.c */
+enum { LONGEST_LINK = 64 }; /* bytes of a path that are looked at */
+bool link_on_the_way(const unsigned char *path, size_t length, int tid, char *link, size_t room);
 
 /* encoding.c: a captured value is a tag and what follows it, in the machine's byte order */
 enum tag {

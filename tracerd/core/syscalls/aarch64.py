@@ -48,7 +48,7 @@ _fcntl_arg = commands.by_command("arg", "cmd", fcntl.ARGUMENTS_AARCH64, ptr, fcn
 
 # fmt: off
 _WRITTEN: Final[tuple[Syscall, ...]] = (
-    sc(25, "fcntl", fd, enum("cmd", descriptor_names.FCNTL), _fcntl_arg, classes="desc",
+    sc(25, "fcntl", fd(op="fcntl"), enum("cmd", descriptor_names.FCNTL), _fcntl_arg, classes="desc",
        level="io"),
     sc(220, "clone", flags("clone_flags", process_names.CLONE_OLD, 64), ptr("newsp"),
        process.parent_tid, process.tls, process.child_tid, classes="process", ret="pid"),

@@ -37,4 +37,9 @@ FILE_CALLS: Final[dict[str, frozenset[str]]] = {
 }
 """Names of the calls that count as file access, by level; each holds the one before."""
 
-CATALOGUE: Final = Catalogue(frozenset(row.name for row in _ROWS), CLASSES, FILE_CALLS)
+PATHLESS: Final = frozenset(
+    row.name for row in _ROWS for arg in row.args if arg.empty and arg.op in {"stat", "attr"}
+)
+"""Names of the calls that do what one of level `fd` does when they name no path."""
+
+CATALOGUE: Final = Catalogue(frozenset(row.name for row in _ROWS), CLASSES, FILE_CALLS, PATHLESS)

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from tracerd.core.decode.words import ABSENT
-from tracerd.core.syscalls.model import Captured, Decode, Pair, Part, Syscall, Words
-from tracerd.core.syscalls.plan import REMEMBERED, WIDTHS, plan_for
+from tracerd.core.syscalls.model import WIDTHS, Captured, Decode, Pair, Part, Syscall, Words
+from tracerd.core.syscalls.plan import REMEMBERED, plan_for
 
 Step: TypeAlias = tuple[str, Decode, int]
 """(argument's name, its decoder, index of its capture; -1: the None at the end)."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-from tracerd.core.syscalls.model import Arg, Capture, Decode, Syscall
-from tracerd.core.syscalls.plan import WIDTHS
+from tracerd.core.syscalls.model import WIDTHS, Arg, Capture, Decode, Syscall
 
 
 class Layout(NamedTuple):

@@ -39,6 +39,7 @@ desc = partial(sc, classes="desc")
 desc_fd = partial(sc, classes="desc", ret="fd")
 
 read_fd, write_fd = fd(op="read"), fd(op="write")
+synced, replaced = fd(op="sync"), fd("newfd", op="close")
 count, length, pos = size("count"), size("len"), off("pos")
 pos_l, pos_h = ulong("pos_l"), ulong("pos_h")
 vlen = ulong("vlen")
@@ -88,20 +89,20 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     io(77, "ftruncate", fd(op="truncate"), off("length")),
     io(285, "fallocate", write_fd, flags("mode", files.FALLOCATE), off, off("len")),
     io(221, "fadvise64", fd, off, length, advice),
-    io(74, "fsync", fd),
-    io(75, "fdatasync", fd),
-    io(277, "sync_file_range", fd, off, off("nbytes"), flags("flags", names.SYNC_RANGE)),
-    io(306, "syncfs", fd),
-    io(73, "flock", fd, flags("cmd", names.FLOCK)),
-    io(72, "fcntl", fd, enum("cmd", names.FCNTL), commands.fcntl_arg),
-    io(16, "ioctl", fd, commands.ioctl_cmd, commands.ioctl_arg),
+    io(74, "fsync", synced),
+    io(75, "fdatasync", synced),
+    io(277, "sync_file_range", synced, off, off("nbytes"), flags("flags", names.SYNC_RANGE)),
+    io(306, "syncfs", synced),
+    io(73, "flock", fd(op="lock"), flags("cmd", names.FLOCK)),
+    io(72, "fcntl", fd(op="fcntl"), enum("cmd", names.FCNTL), commands.fcntl_arg),
+    io(16, "ioctl", fd(op="ioctl"), commands.ioctl_cmd, commands.ioctl_arg),
     io(451, "cachestat", fd(op="stat"), records.cachestat_range, records.cachestat, no_flags),
     # Life of descriptors
-    io(3, "close", fd),
+    io(3, "close", fd(op="close")),
     io(436, "close_range", uint("fd"), uint("max_fd"), close_flags, classes=""),
     io(32, "dup", fd("fildes"), ret="fd"),
-    io(33, "dup2", fd("oldfd"), fd("newfd"), ret="fd"),
-    io(292, "dup3", fd("oldfd"), fd("newfd"), pipe_flags, ret="fd"),
+    io(33, "dup2", fd("oldfd"), replaced, ret="fd"),
+    io(292, "dup3", fd("oldfd"), replaced, pipe_flags, ret="fd"),
     desc(22, "pipe", records.pair_out("fildes")),
     desc(293, "pipe2", records.pair_out("fildes"), pipe_flags),
     # Waiting

@@ -173,7 +173,7 @@ FILES: Final[tuple[Syscall, ...]] = (
     by_fd(138, "fstatfs", fd(op="stat"), records.statfs_out),
     at_dir(468, "file_getattr", dirfd, asked_at_empty, records.file_attr_out, usize, xattr_at),
     # Directories
-    sc(79, "getcwd", string_out("buf", 4096), size, classes="file", level="fd"),
+    sc(79, "getcwd", string_out("buf", 4096)(op="stat"), size, classes="file", level="fd"),
     by_path(80, "chdir", path("filename", "chdir")),
     sc(81, "fchdir", fd(op="chdir"), classes="desc", level="path"),
     by_path(161, "chroot", path("filename", "chdir")),

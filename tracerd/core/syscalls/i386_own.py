@@ -133,11 +133,12 @@ _WRITTEN: Final[tuple[Syscall, ...]] = (
        offset_high, span, len_high),
     io(250, "fadvise64", fd, offset, offset_high, size("len"), descriptors.advice),
     io(272, "fadvise64_64", fd, offset, offset_high, span, len_high, descriptors.advice),
-    io(314, "sync_file_range", fd, offset, offset_high, joined(off("nbytes"), "nbytes_high"),
-       half("nbytes_high"), flags("flags", names.SYNC_RANGE)),
-    io(55, "fcntl", fd, fcntl_cmd, fcntl_arg),
-    io(221, "fcntl64", fd, fcntl_cmd, fcntl_arg),
-    io(54, "ioctl", fd, ioctl_cmd, ioctl_arg),
+    io(314, "sync_file_range", descriptors.synced, offset, offset_high,
+       joined(off("nbytes"), "nbytes_high"), half("nbytes_high"),
+       flags("flags", names.SYNC_RANGE)),
+    io(55, "fcntl", fd(op="fcntl"), fcntl_cmd, fcntl_arg),
+    io(221, "fcntl64", fd(op="fcntl"), fcntl_cmd, fcntl_arg),
+    io(54, "ioctl", fd(op="ioctl"), ioctl_cmd, ioctl_arg),
     sc(339, "fanotify_mark", fd("fanotify_fd"), flags("flags", watches.FANOTIFY_MARK), fan_mask,
        half("mask_high"), dirfd, path("pathname", "watch", at="dfd", empty="null"),
        classes="file desc", level="path"),
@@ -202,7 +203,7 @@ _WRITTEN: Final[tuple[Syscall, ...]] = (
 )
 _LONG_TIMES: Final[tuple[Syscall, ...]] = (
     net(417, "recvmmsg_time64", fd, sockets.messages_out, uint("vlen"), network.msg_flags,
-        records.timespec_in("timeout")),
+        records.timespec_in("timeout"), level="io"),
 )
 # fmt: on
 

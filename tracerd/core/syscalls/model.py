@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
@@ -42,12 +42,15 @@ class How(enum.IntEnum):
     MSGHDR = 9
     """struct msghdr at args[a]: name, control messages, then its iovecs as IOVEC."""
     FD = 10
-    """Link text of descriptor args[a]; if c is 1, all that can be known of it (OpenedFile)."""
+    """Link text of descriptor args[a]; if c is 1, all that can be known of it (OpenedFile).
+    b: the first bit of its number in that word."""
     RET_FD = 11
     """What the descriptor returned refers to (OpenedFile); `more` of it if c is 1.  Exit only."""
     BASE = 12
     """Directory that the path at args[b] starts from: link of descriptor args[a], or of the
-    working directory if a is -1 or args[a] is AT_FDCWD; nothing if the path is absolute."""
+    working directory if a is -1 or args[a] is AT_FDCWD.  If the path is absolute: what the link
+    of /proc on its way refers to (see core.links), if there is one.  c: what stands at args[b]
+    instead of a path, a model.Named."""
     PRESENT = 13
     """Whether the file exists before the call: path at args[b] from dirfd args[a] (as BASE),
     looked up only if args[c] (open flags) has O_CREAT and not O_EXCL; if c is -1, where the
@@ -58,15 +61,24 @@ class How(enum.IntEnum):
     BYTES_AT = 15
     """`limit` bytes at the address that stands at args[a]; no bytes if that one is NULL."""
     PART = 16
-    """The call that this one stands for, which word args[a] names (a = -1: there is but one,
-    number 0).  `parts` has, by that word, how many arguments are in memory at args[b], and what
-    to capture of the call whose arguments are the words before args[b] and those; with b = -1
-    its arguments are this call's own.  Nothing if the word is not in `parts`."""
+    """The call that this one stands for, which the low half of args[a] names (a = -1: there is
+    but one, number 0).  `parts` has, by that word, how many arguments are in memory at args[b],
+    and what to capture of the call whose arguments are the words before args[b] and those; with
+    b = -1 its arguments are this call's own.  Nothing if the word is not in `parts`."""
     MMSGHDR = 17
     """args[b] struct mmsghdr at args[a] (at exit: as many as the call returned): Several Messages,
     of the first sixteen; at most `limit` bytes of each (at exit: of the first msg_len)."""
     POINTED = 18
     """args[b] pointers at args[a]: Several, c bytes at each of them, at most `limit` in all."""
+
+
+class Named(enum.IntEnum):
+    """What has a path in it, for How.BASE: an AF_UNIX address; all others have none."""
+
+    ADDRESS = 1
+    """A socket address."""
+    MESSAGE = 2
+    """A struct msghdr, whose first member points to one; of several the first."""
 
 
 class Capture(NamedTuple):
@@ -84,6 +96,10 @@ class Capture(NamedTuple):
     limit: int = 0
     width: int = 8
     parts: Mapping[int, tuple[int, tuple[Capture, ...]]] | None = None
+
+
+WIDTHS: Final = {"x86_64": 8, "i386": 4, "aarch64": 8}
+"""Bytes of a long and of a pointer, by ABI."""
 
 
 class Fault(Struct, frozen=True):

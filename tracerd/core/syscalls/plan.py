@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from tracerd.core.syscalls.model import Arg, Capture, How, Syscall
+from tracerd.core.syscalls.asides import Aside, asides_of
+from tracerd.core.syscalls.model import WIDTHS, Arg, Capture, How, Named, Syscall
 from tracerd.protocol.detail import Detail
 
 
@@ -18,7 +19,8 @@ class Plan(NamedTuple):
     """What to capture, and where to find each thing among the captured.
 
     arg_enter, arg_exit: per argument, its index in enter or exit; -1: none.
-    base: position of a path argument -> index in enter of its How.BASE.
+    base: position of an argument that is a path, or that has one in it (a socket address with an
+    op) -> index in enter of its How.BASE.
     links: position of an fd argument -> index in enter of its How.FD.
     present: index in enter of How.PRESENT, opened: in exit of How.RET_FD; -1: none.
     """
@@ -35,10 +37,12 @@ class Plan(NamedTuple):
     """Index in both of How.PART."""
     paths: tuple[int, ...] = ()
     """Indices in enter of the paths that were passed."""
+    asides: tuple[tuple[int, Aside], ...] = ()
+    """Index in enter of the How.PART of each, and what it is of."""
 
 
-WIDTHS: Final = {"x86_64": 8, "i386": 4, "aarch64": 8}
-"""Bytes of a long and of a pointer."""
+NAMED: Final = {"sockaddr": Named.ADDRESS, "msghdr": Named.MESSAGE, "mmsghdr": Named.MESSAGE}
+"""Kinds of arguments that may have a path in them."""
 REMEMBERED: Final = 2048
 """Rows whose plan is kept: all of the table, and what numbers a tracee makes up."""
 
@@ -46,7 +50,7 @@ REMEMBERED: Final = 2048
 NOTHING: Final = Plan((), (), (), (), {}, {})
 """For who only wants to know that a call was made, and how it went."""
 
-NAMELESS: Final = frozenset({"open_by_handle_at", "memfd_create", "memfd_secret"})
+NAMELESS: Final = frozenset({"open_by_handle_at", "memfd_create", "memfd_secret", "pidfd_getfd"})
 """Calls that name no file but return one."""
 
 
@@ -70,7 +74,7 @@ def plan_for(syscall: Syscall, detail: Detail = Detail.FULL) -> Plan:
             for arg in syscall.args
         ]
     )
-    arg_exit = tuple([_add(exit_, arg.exit if whole else None) for arg in syscall.args])
+    arg_exit = tuple([_add(exit_, arg.exit if whole or arg.op else None) for arg in syscall.args])
     base: dict[int, int] = {}
     links: dict[int, int] = {}
     present = -1
@@ -87,6 +91,11 @@ def plan_for(syscall: Syscall, detail: Detail = Detail.FULL) -> Plan:
                 present = _add(enter, opening)
         elif arg.kind == "fd":
             links[position] = _add(enter, Capture(How.FD, position, width=width))
+        elif arg.kind == "fd_high":
+            links[position] = _add(enter, Capture(How.FD, position, 32, width=width))
+        elif arg.op and arg.kind in NAMED:
+            named = Capture(How.BASE, -1, position, NAMED[arg.kind], width=width)
+            base[position] = _add(enter, named)
     returned = None
     if syscall.ret == "fd" and (whole or opens or syscall.name in NAMELESS):
         returned = Capture(How.RET_FD, -1, width=width)
@@ -97,15 +106,37 @@ def plan_for(syscall: Syscall, detail: Detail = Detail.FULL) -> Plan:
         assert not exit_
         part = _add(enter, _part(syscall, detail, entering=True))
         _add(exit_, _part(syscall, detail, entering=False))
-    paths = tuple([arg_enter[position] for position in base if arg_enter[position] >= 0])
+    asides = tuple([(_add(enter, _aside(syscall, each)), each) for each in asides_of(syscall)])
+    paths = tuple([arg_enter[at] for at in base if syscall.args[at].kind == "path"])
     return Plan(
-        tuple(enter), tuple(exit_), arg_enter, arg_exit, base, links, present, opened, part, paths
+        tuple(enter),
+        tuple(exit_),
+        arg_enter,
+        arg_exit,
+        base,
+        links,
+        present,
+        opened,
+        part,
+        paths,
+        asides,
     )
+
+
+def _aside(syscall: Syscall, aside: Aside) -> Capture:
+    """Return the capture of what a call has in structures that name files."""
+    first = syscall.index[aside.memory] if aside.memory else -1
+    parts = {
+        which: (len(row.args) - first if aside.memory else 0, plan_for(row).enter)
+        for which, row in aside.rows.items()
+    }
+    which_at = syscall.index[aside.which] if aside.which else -1
+    return Capture(How.PART, which_at, first, width=WIDTHS.get(syscall.abi, 8), parts=parts)
 
 
 def _tells_of_files(arg: Arg, *, opens: bool) -> bool:
     """Whether what an argument points to is needed for `files`: a name, or how to open it."""
-    return (bool(arg.op) and arg.kind in {"path", "sockaddr"}) or (opens and arg.name == "how")
+    return bool(arg.op) or (opens and arg.name == "how")
 
 
 def _part(syscall: Syscall, detail: Detail, *, entering: bool) -> Capture | None:

@@ -40,7 +40,12 @@ def message_out(name: str = "msg") -> Draft:
 
 _MESSAGES: Final = Want(How.MMSGHDR, BUFFER_LIMIT, "vlen")
 messages_in: Final = Draft(
-    "mmsg", "mmsghdr", words.ptr, enter=_MESSAGES, bind=lambda at: messages.mmsghdr(at["vlen"])
+    "mmsg",
+    "mmsghdr",
+    words.ptr,
+    enter=_MESSAGES,
+    op="connect",
+    bind=lambda at: messages.mmsghdr(at["vlen"]),
 )
 messages_out: Final = Draft("mmsg", "mmsghdr", messages.mmsghdr_filled, exit=_MESSAGES)
 
