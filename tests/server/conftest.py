@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from real_daemon import Daemons
 
 from tracerd import errors
 from tracerd.core import commands
@@ -350,6 +352,39 @@ def serving(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
     return run
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where daemons of their own processes listen."""
+    return str(tmp_path / "tracerd.sock")
+
+
+@pytest.fixture
+def daemons(path):
+    """Daemons as processes of their own; see real_daemon.Daemons."""
+    found = Daemons(path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def start(daemons):
+    return daemons.start
+
+
+@pytest.fixture
+def connect(daemons):
+    return daemons.connect
+
+
+@pytest.fixture
+def manager(tmp_path):
+    """A service manager's notify socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        sock.settimeout(20)
+        yield sock
 
 
 @pytest.fixture

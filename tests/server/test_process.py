@@ -1,9 +1,7 @@
 """The daemon as a process: its socket, its signals, its manager."""
 
-import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -13,84 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from real_daemon import COMMAND, ended, state_of, tracer_of, wait_until
 
-COMMAND = (sys.executable, "-m", "tracerd")
 UNITS = Path(__file__).parents[2] / "systemd"
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return result
-
-
-class Peer:
-    """A client that speaks NDJSON, and waits."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(60)
-        wait_until(lambda: self.socket.connect_ex(path) == 0)
-        self.lines = self.socket.makefile("rb")
-
-    def call(self, method, more=False, **parameters):
-        message = {"method": f"io.tracerd.{method}", "parameters": parameters, "more": more}
-        self.socket.sendall(json.dumps(message).encode() + b"\n")
-        return self.reply()
-
-    def reply(self):
-        line = self.lines.readline()
-        return json.loads(line) if line else None
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
-
-
-@pytest.fixture
-def path(tmp_path):
-    return str(tmp_path / "tracerd.sock")
-
-
-@pytest.fixture
-def start(path, tmp_path):
-    """Return a function that starts a daemon; all are ended, and have to have been quiet."""
-    started = []
-
-    def run(*arguments, command=(*COMMAND, "--socket", path), **options):
-        process = subprocess.Popen(
-            [*command, *arguments], stderr=subprocess.PIPE, text=True, **options
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stderr.close()
-
-
-@pytest.fixture
-def connect(path):
-    with contextlib.ExitStack() as stack:
-
-        def one():
-            return stack.enter_context(contextlib.closing(Peer(path)))
-
-        yield one
-
-
-def ended(process, code):
-    """Wait for the end, and return what was logged."""
-    _, log = process.communicate(timeout=60)
-    assert process.returncode == code, log
-    for line in log.splitlines():
-        assert re.match(r"time=\S+Z level=(info|warning|error) msg=", line), log
-    return log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -120,14 +43,6 @@ def test_a_signal_during_the_start_is_not_forgotten(start, path):
     daemon.terminate()
     ended(daemon, 0)
     assert os.listdir(os.path.dirname(path)) == []
-
-
-def tracer_of(pid):
-    return int(re.search(r"TracerPid:\t(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
-
-
-def state_of(pid):
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_a_second_signal_ends_it_at_once(start, connect, path, busy):
@@ -263,15 +178,6 @@ def test_a_pump_that_there_is_none_of(tmp_path, pump):
     assert "TRACERD_PUMP" in line
     assert pump in line
     assert not os.path.exists(tmp_path / "socket")
-
-
-@pytest.fixture
-def manager(tmp_path):
-    """A service manager's notify socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(str(tmp_path / "notify"))
-        sock.settimeout(20)
-        yield sock
 
 
 def test_the_manager_is_told(start, connect, manager, target):

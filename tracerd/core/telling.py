@@ -24,6 +24,7 @@ from tracerd.core import kernel
 from tracerd.core.actions import tells_return
 from tracerd.core.call_event import CallEvent
 from tracerd.core.commands import Gate, Item, Publish, Published, Statistics, TargetEnded
+from tracerd.core.injection import NONE, Injection
 from tracerd.core.items import (
     HEAD,
     End,
@@ -67,6 +68,7 @@ class Teller:
         gate: Gate,
         statistics: Statistics,
         call_tracer: Callable[[], None],
+        injection: Injection = NONE,
     ) -> None:
         self._pump = pump
         self._publish = publish
@@ -99,6 +101,8 @@ class Teller:
             TargetEnded: self._items.append,
             End: self._end,
         }
+        self._take = injection.hanging(injection.teller_hang, pump.take)
+        self._delay_s = injection.handoff_delay
 
     def start(self) -> None:
         """Begin, on a thread of its own if the pump is made for that."""
@@ -124,7 +128,7 @@ class Teller:
             self._turn()
 
     def _turn(self) -> None:
-        taken = self._pump.take()
+        taken = self._take()
         if not taken:
             self._over = self._thread is not None
             return
@@ -145,6 +149,8 @@ class Teller:
     def _flush(self) -> None:
         self._statistics.head = self._seq
         if self._items:
+            if self._delay_s:
+                time.sleep(self._delay_s)
             items = self._items.copy()
             self._items.clear()
             self._publish(items)

@@ -42,6 +42,7 @@ from tracerd.core.commands import (
 )
 from tracerd.core.doorbell import Doorbell
 from tracerd.core.holding import Holder
+from tracerd.core.injection import NONE, Injection
 from tracerd.core.items import HEAD
 from tracerd.core.keeping import Keeper
 from tracerd.core.pump import Pair, Pump
@@ -83,14 +84,22 @@ class Tracer:
     publish, gate: see commands.py.
     """
 
-    def __init__(self, *, publish: Publish, gate: Gate, pump: Pump | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        publish: Publish,
+        gate: Gate,
+        pump: Pump | None = None,
+        injection: Injection = NONE,
+    ) -> None:
         self.tid = 0
         self._scene = Scene(gate, pump)
         self.statistics: Statistics = self._scene.statistics
         self._doorbell = Doorbell()
         self._teller = Teller(
-            self._scene.pump, publish, gate, self.statistics, self._look_at_gate_soon
+            self._scene.pump, publish, gate, self.statistics, self._look_at_gate_soon, injection
         )
+        self._wait = injection.hanging(injection.tracer_hang, self._scene.pump.wait)
         self._watcher = Watcher(self._scene)
         self._keeper = Keeper(self._scene, self._watcher)
         self._attacher = Attacher(self._scene, self._keeper, self._watcher, self._doorbell)
@@ -149,7 +158,7 @@ class Tracer:
 
     def _round(self) -> None:
         scene = self._scene
-        records = scene.pump.wait()
+        records = self._wait()
         scene.offset = time.time_ns() - time.monotonic_ns()
         for record in records:
             try:

@@ -34,13 +34,16 @@ import trio
 
 from tracerd import errors
 from tracerd.core.commands import Item, Published, TargetEnded, UndescribedError
+from tracerd.core.injection import NONE, InjectedError, Injection
 from tracerd.protocol import codec
 from tracerd.server.health import Tally
 from tracerd.server.log import Log
 from tracerd.server.routes import Group, Routes, grouped
 from tracerd.server.subscription import (
+    INJECTED,
     MARKER_INTERVAL_S,
     SLOW,
+    UNDESCRIBED,
     UNENCODABLE,
     Piece,
     Subscription,
@@ -87,6 +90,9 @@ class Delivery(NamedTuple):
 Entry: TypeAlias = Delivery | Finish | Failed | TargetEnded
 Batch: TypeAlias = list[Entry]
 
+_FAULTS: Final = frozenset({UNENCODABLE, UNDESCRIBED, INJECTED})
+"""Why events get lost through no fault of the subscriber."""
+
 _ENCODERS: Final[dict[Wire, Callable[[Event], bytes]]] = {
     "json": codec.encode_json,
     "msgpack": codec.encode_msgpack,
@@ -101,8 +107,15 @@ class Bridge:
         token: trio.lowlevel.TrioToken,
         batches: trio.MemorySendChannel[Batch],
         tally: Tally | None = None,
+        injection: Injection = NONE,
     ) -> None:
         self._tally = tally or Tally()
+        self._drops = injection.dice(injection.drop)
+        self._breaks = injection.dice(injection.decode_fail)
+        self._encoders: dict[Wire, Callable[[Event], bytes]] = {
+            wire: injection.failing(injection.encode_fail, encoder)
+            for wire, encoder in _ENCODERS.items()
+        }
         self._live: tuple[Subscription, ...] = ()
         self._routes: Routes[Group] = Routes()
         """The index of `_live`.  Both are replaced whenever subscriptions come or go."""
@@ -117,6 +130,8 @@ class Bridge:
         self.behind = False
         """The last batch could not take all that was pending.  The trio thread's."""
         self._unencodable = 0
+        self._undescribed = 0
+        self._undescribed_seq = 0
         self._blocking: set[Subscription] = set()
         """Full ones with policy `block`.  The teller adds, any thread discards, at one stroke."""
         self._when_full = {
@@ -159,16 +174,21 @@ class Bridge:
     def _match(self, item: Published, concerned: tuple[Group, ...]) -> None:
         encoded: dict[tuple[Wire, int], bytes] = {}
         """By wire, and by which event it is, for of most there is one for several levels."""
+        break_it = self._breaks if item.syscall else None
+        broken = break_it is not None and break_it()
         for group in concerned:
             try:
+                if broken:
+                    raise UndescribedError(item.syscall) from InjectedError()  # noqa: TRY301
                 if not group.wants(item):
                     continue
-            except UndescribedError:
-                raise
+                event = item.at(group.detail)
+            except UndescribedError as error:
+                self._miss(group, item, error)
+                continue
             except Exception as error:  # noqa: BLE001  the fault of these subscriptions alone
                 self._fail(group, error)
                 continue
-            event = item.at(group.detail)
             view = group.wire, id(event)
             if view in encoded:
                 payload = encoded[view]
@@ -180,6 +200,26 @@ class Bridge:
             group.events.append(event)
             if not payload:
                 group.flawed = True
+
+    def _miss(self, group: Group, item: Published, error: UndescribedError) -> None:
+        """Count an event as lost by those who get it, or, as far as can be told, would."""
+        if not group.may_see(item):
+            return
+        if not self._undescribed or item.seq != self._undescribed_seq:
+            self._undescribed += 1
+            self._tally.count("faults", UNDESCRIBED)
+            self._undescribed_seq = item.seq
+            if not isinstance(error.__cause__, InjectedError) and self._undescribed % 1000 == 1:
+                log.fault(
+                    "a call could not be described",
+                    error.__cause__,
+                    call=repr(item),
+                    so_far=self._undescribed,
+                )
+        self._settle()  # what they were given comes before
+        for one in group.members:
+            if not one.closed:
+                self._lose(one, item.seq, UNDESCRIBED)
 
     def _settle(self) -> None:
         """Give what matched so far."""
@@ -207,7 +247,7 @@ class Bridge:
         for one in group.members:
             if one.closed:
                 continue
-            if not (flawed or one.gap.count) and one.has_room(count, size):
+            if not (flawed or one.gap.count or self._drops) and one.has_room(count, size):
                 one.give(count, size)
                 roomy.append(one)
             else:
@@ -224,6 +264,8 @@ class Bridge:
                 return
             if not payload:
                 self._lose(one, event.seq, UNENCODABLE)
+            elif self._drops is not None and self._drops():
+                self._lose(one, event.seq, INJECTED)
             elif not (one.gap.count or one.is_full) or self._let_in(one, event):
                 one.give(1, len(payload))
                 self._put(one, Piece(1, 1, len(payload), payload))
@@ -231,7 +273,9 @@ class Bridge:
     def _encode(self, event: Event, wire: Wire) -> bytes:
         """Return the encoded event; nothing if it cannot be encoded."""
         try:
-            return _ENCODERS[wire](event)
+            return self._encoders[wire](event)
+        except InjectedError:
+            return b""
         except Exception as error:  # noqa: BLE001  loses this event, not the stream
             self._unencodable += 1
             if self._unencodable % 1000 == 1:
@@ -246,7 +290,7 @@ class Bridge:
     # Where a queue is full, or has a gap that is not told yet: does the next event go in?
 
     def _let_in(self, one: Subscription, event: Event) -> bool:
-        if one.gap.count and one.gap.why == UNENCODABLE and not one.is_full:
+        if one.gap.count and one.gap.why in _FAULTS and not one.is_full:
             self._tell(one)  # a fault of ours is no reason to lose more
             return True
         return self._when_full[one.overflow](one, event)

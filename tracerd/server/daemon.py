@@ -23,6 +23,7 @@ import trio
 
 from tracerd import __version__, errors
 from tracerd.core.commands import Barrier, Checkup
+from tracerd.core.injection import NONE
 from tracerd.core.pump import choose
 from tracerd.core.syscalls import CATALOGUE, LISTED
 from tracerd.core.tracer import Tracer
@@ -77,7 +78,7 @@ def serve(settings: Settings, listening: Sequence[Listening]) -> int:
     try:
         return trio.run(
             daemon.run,
-            Core(partial(Tracer, pump=pump), CATALOGUE, LISTED),
+            Core(partial(Tracer, pump=pump, injection=settings.inject or NONE), CATALOGUE, LISTED),
             watchdog_s,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
@@ -115,7 +116,10 @@ class Daemon:
         """Serve until the end; returns the exit code: 0 if all went in order."""
         limits = self._settings.limits
         send, receive = trio.open_memory_channel[Batch](BATCHES)
-        bridge = Bridge(trio.lowlevel.current_trio_token(), send, self.health.tally)
+        inject = self._settings.inject or NONE
+        bridge = Bridge(trio.lowlevel.current_trio_token(), send, self.health.tally, inject)
+        if inject != NONE:
+            log.warning("faults are injected", faults=repr(inject))
         tracing = Tracing(core.make_tracer(publish=bridge.publish, gate=bridge))
         targets = Targets()
         judge = Judge()
@@ -261,8 +265,13 @@ class Daemon:
                 await trio.sleep(_BEAT_S if watchdog_s is None else watchdog_s / 2)
 
     async def _sample(self, house: House) -> None:
-        while True:
+        def sample() -> None:
             house.health.events.sample(time.monotonic(), house.tracing.tracer.statistics.head)
+
+        inject = self._settings.inject or NONE
+        sample = inject.hanging(inject.loop_hang, sample)
+        while True:
+            sample()
             await trio.sleep(SAMPLE_S)
 
     async def _check_up(self, tracing: Tracing) -> None:

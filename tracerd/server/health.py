@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Family = Literal["lost", "faults", "refused", "closed", "ended", "accept"]
 
 REASONS: Final[Mapping[Family, tuple[str, ...]]] = {
-    "lost": ("slow", "unencodable"),
-    "faults": ("unpublished",),
+    "lost": ("slow", "unencodable", "undescribed"),
+    "faults": ("undescribed", "unpublished"),
     "refused": (),
     "closed": ("left", "stalled", "unfinished", "protocol", "refused", "failed", "shutdown"),
     "ended": ("left", "slow", "target", "unsubscribed", "shutdown", "failed"),

@@ -96,6 +96,7 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
     """Answer io.tracerd.Status.  Root sees all, others what is their own."""
     now, health = house.tracing.tracer.statistics, house.health
     descriptors, max_descriptors = _descriptors()
+    counters = _counters(health, now)
     return messages.StatusReply(
         version=__version__,
         run=house.run,
@@ -108,7 +109,7 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
         held=now.held,
         connections=len(house.admission),
         subscriptions=house.hub.states(caller.peer),
-        anomalies=now.anomalies,
+        anomalies=sum(counters["faults"].values()),
         stuck=[
             messages.StuckTracee(
                 pid=each.process.pid if each.process else 0,
@@ -125,7 +126,7 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
         placements=now.placements(),
         events_per_s=round(health.events.per_second(time.monotonic(), now.head), 1),
         stops=now.stops,
-        counters=_counters(health, now),
+        counters=counters,
         answered_ns=health.pulse.age_ns,
         answer_ns=health.pulse.took_ns,
         descriptors=descriptors,

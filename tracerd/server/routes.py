@@ -60,10 +60,14 @@ class Group:
         Not a call of which less was captured than they need: it was entered before they came, and
         would not have been told if others, who need less, had not been there.
         """
-        return (
-            item.captured >= self.detail
-            and (self._peer is None or self._peer.may_see(item.process))
-            and (self._everything or self.compiled.matches(item.facts, item.process, item.kind))
+        return self.may_see(item) and (
+            self._everything or self.compiled.matches(item.facts, item.process, item.kind)
+        )
+
+    def may_see(self, item: Published) -> bool:
+        """Return whether it is for the members' eyes, and enough of it was captured for them."""
+        return item.captured >= self.detail and (
+            self._peer is None or self._peer.may_see(item.process)
         )
 
 

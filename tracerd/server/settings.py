@@ -14,6 +14,8 @@ from tracerd.server.log import FORMATS, LEVELS, Format
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tracerd.core.injection import Injection
+
 SOCKET_MODE: Final = 0o666
 """Anyone may connect: who may trace what is decided for each process by the peer's credentials,
 which the kernel vouches for.  A narrower mode is a second lock for those who want one."""
@@ -75,6 +77,8 @@ class Settings:
     """Seconds; see core's checkup."""
     placement: Literal["auto", "none"] = "auto"
     """Whether the tracer may choose the CPU it runs on."""
+    inject: Injection | None = None
+    """Faults made on purpose."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -143,7 +147,18 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         help="auto (default): where it helps, the tracer moves to the CPU of the program it traces "
         "(nothing of the program is changed); none: never",
     )
+    # For tests, and for authors of clients: not a thing to find in --help.
+    parser.add_argument("--inject", type=_faults, metavar="FAULTS", help=argparse.SUPPRESS)
     return Settings(**vars(parser.parse_args(arguments)))
+
+
+def _faults(text: str) -> Injection:
+    from tracerd.core.injection import parse as parsed  # noqa: PLC0415  seldom needed
+
+    try:
+        return parsed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _mode(text: str) -> int:

@@ -47,6 +47,8 @@ OVERSHOOT: Final = 8
 
 SLOW: Final = "slow"
 UNENCODABLE: Final = "unencodable"
+UNDESCRIBED: Final = "undescribed"
+INJECTED: Final = "injected"
 """Why events get lost."""
 
 
