@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from tracerd.client.selection import NUMERIC, filter_of
 from tracerd.ctl.errors import UsageError
+from tracerd.protocol.detail import DETAILS
 from tracerd.protocol.events import EVENT_TYPES, LEVELS, OPS, STREAM_CONTROL
 
 TASK_FIELDS: Final = frozenset({"pid", "tree", "tid", "uid", "comm", "exe"})
@@ -113,6 +114,23 @@ def add_level(parser: argparse.ArgumentParser) -> None:
         "also those on descriptors that change or query a file (fd), also every transfer "
         "and mapping (io)",
     )
+
+
+def add_detail(parser: argparse.ArgumentParser) -> None:
+    """Add --detail."""
+    parser.add_argument(
+        "--detail",
+        choices=DETAILS,
+        help="how much to show of each event; what nobody asks for is not read from the "
+        "processes, and costs them nothing: names and results of calls only, also files, also "
+        "arguments but no contents, or all (full, the default)",
+    )
+
+
+def extent(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `subscribe` must be told of --level and --detail."""
+    stated = {"level": arguments.level, "detail": arguments.detail}
+    return {name: value for name, value in stated.items() if value}
 
 
 def add_overflow(parser: argparse.ArgumentParser, default: str) -> None:

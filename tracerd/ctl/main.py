@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VERBS: Final = {
     "run": "run a program and show its system calls",
     "files": "show which files a program touches, how, and by whom",
+    "summary": "count system calls, errors and time, as strace -c",
     "trace": "attach to a process and show its system calls until Ctrl-C",
     "watch": "show events of what is under trace already",
     "attach": "bring processes under trace, to stay there",
@@ -33,7 +34,7 @@ VERBS: Final = {
 DESCRIPTION: Final = "See what programs do, through the tracing daemon tracerd."
 
 EPILOG: Final = """\
-Without a daemon, run, files and trace start a private one for as long as they need it.
+Without a daemon, run, files, summary and trace start a private one for as long as they need it.
 `tracerctl VERB --help` tells more about a verb.
 """
 

@@ -420,3 +420,14 @@ def test_any_event_is_one_harmless_line(event, kinds, whole):
 
 def test_errno_texts_are_the_systems():
     assert f"({os.strerror(2)})" in text(call("close", ret=-1, errno="ENOENT"))
+
+
+def test_what_was_not_asked_for_is_shown_as_left_out():
+    read = events.FileAccess(path="/etc/a\nb", op="read")
+    assert one_space(text(call("openat", ret=3))) == "[pid    44] openat(...) = 3"
+    assert one_space(text(call("openat", ret=3, files=[read]))) == (
+        '[pid    44] openat(..., read "/etc/a\\nb") = 3'
+    )
+    assert one_space(text(call("getppid", ret=3))) == "[pid    44] getppid() = 3"
+    entered = SyscallEnter(**HEAD, syscall="openat", nr=257)
+    assert text(entered) == "[pid    44] openat(...) <unfinished ...>"

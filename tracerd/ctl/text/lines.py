@@ -113,7 +113,10 @@ class Renderer:
             text = show(value, look)
             shown[name] = text + link(fds[name], look) if name in fds else text
         layout = LAYOUTS.get(event.syscall)
-        laid = list(shown.values()) if layout is None else layout(event, shown)
+        if shows and not event.args:  # it has some, which were not asked for
+            laid = [self.ink.aside("..."), *_files(event)]
+        else:
+            laid = list(shown.values()) if layout is None else layout(event, shown)
         if event.resumes is not None:
             told = f"<... resuming interrupted {escape(event.resumes)} ...>"
             laid.insert(0, self.ink.aside(told))
@@ -136,6 +139,12 @@ class Renderer:
         if self.durations and event.duration_ns is not None:
             line += self.ink.aside(f" <{event.duration_ns / 1e9:.6f}>")
         return line
+
+
+def _files(event: SyscallEnter | SyscallExit) -> list[str]:
+    """Return what a call did to which files."""
+    files = event.files if isinstance(event, SyscallExit) else []
+    return [f"{escape(file.op)} {quote(file.path)}" for file in files]
 
 
 def clock(seconds: int) -> str:

@@ -110,7 +110,7 @@ def _subscription(
 ) -> dict[str, Any]:
     """Return the arguments of `subscribe`: file accesses, and what could not be seen."""
     level = {"level": arguments.level} if arguments.level else {}
-    return {"filters": wanted(selected, roots), **level}
+    return {"filters": wanted(selected, roots), "detail": "files", **level}
 
 
 def wanted(selected: dict[str, Any], roots: Sequence[int]) -> list[Filter]:

@@ -47,6 +47,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD ARGS...")
     filters.add_options(parser, leave_out=FOREIGN)
     filters.add_level(parser)
+    filters.add_detail(parser)
     display.add_options(parser, "default: standard error")
     parser.add_argument("--env", action="store_true", help="show the environment in exec events")
     add_seccomp(parser)
@@ -71,11 +72,11 @@ def _run(
     arguments: argparse.Namespace, selected: dict[str, Any], output: Output
 ) -> tuple[int, bool]:
     """Return the program's wait status, and whether tracing failed on the way."""
-    level = {"level": arguments.level} if arguments.level else {}
+    extent = filters.extent(arguments)
 
     def options(pid: int) -> dict[str, Any]:
         wanted = filters.as_strace({**selected, "tree": pid}, arguments)
-        return {**wanted, **level, "envp": arguments.env, **display.options(arguments)}
+        return {**wanted, **extent, "envp": arguments.env, **display.options(arguments)}
 
     with session(arguments) as opened:
         shown = Display(output, arguments, opened.client)

@@ -35,6 +35,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pids", nargs="+", metavar="PID")
     filters.add_options(parser, leave_out=frozenset({"tree"}))
     filters.add_level(parser)
+    filters.add_detail(parser)
     filters.add_overflow(parser, "block")
     display.add_options(parser, "default: standard output")
 
@@ -43,11 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it."""
     pids = [process_id(text) for text in arguments.pids]
     selected = filters.selection(arguments)
-    level = {"level": arguments.level} if arguments.level else {}
+    extent = filters.extent(arguments)
 
     def options(roots: Sequence[int]) -> dict[str, Any]:
         wanted = filters.as_strace({**selected, "tree": roots}, arguments)
-        return {**wanted, **level, "overflow": arguments.overflow, **display.options(arguments)}
+        return {**wanted, **extent, "overflow": arguments.overflow, **display.options(arguments)}
 
     with Output.open(arguments.output, STDOUT) as output, session(arguments) as opened:
         shown = Display(output, arguments, opened.client)

@@ -33,6 +33,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     filters.add_options(parser)
     filters.add_level(parser)
+    filters.add_detail(parser)
     filters.add_overflow(parser, "drop")
     parser.add_argument(
         "--until", type=int, default=0, metavar="PID", help="end when this process has ended"
@@ -48,9 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.count < 0:
         raise UsageError(f"--count: not a number of events: {arguments.count}")
     options: dict[str, Any] = filters.selection(arguments)
-    if arguments.level:
-        options["level"] = arguments.level
-    options |= {"overflow": arguments.overflow, "until": arguments.until}
+    options |= {
+        **filters.extent(arguments),
+        "overflow": arguments.overflow,
+        "until": arguments.until,
+    }
     options |= display.options(arguments)
     with (
         Output.open(arguments.output, STDOUT) as output,
