@@ -89,12 +89,12 @@ def _emptied(event: SyscallEnter | SyscallExit) -> Event:
 def _without_text(value: Any) -> Any:
     """Return a value of `args` without contents: those have a text and the size of the whole.
 
-    They come by themselves (kinds buffer, iovec, msghdr) or as the `first` of a vector (mmsghdr).
+    They come by themselves (kinds buffer, iovec, msghdr) or as `messages` of a vector (mmsghdr).
     """
     if type(value) is not dict:
         return value
     if "text" in value and value.get("size"):
         return {**value, "text": "", "truncated": True}
-    if "first" in value:
-        return {**value, "first": _without_text(value["first"])}
+    if isinstance(several := value.get("messages"), list):
+        return {**value, "messages": [_without_text(each) for each in several]}
     return value

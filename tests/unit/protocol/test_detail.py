@@ -24,7 +24,9 @@ call = st.builds(
     nr=st.just(46),
     args=st.dictionaries(
         st.sampled_from("abc"),
-        contents | st.fixed_dictionaries({"count": st.just(2), "first": contents}) | st.text(),
+        contents
+        | st.fixed_dictionaries({"count": st.just(2), "messages": st.lists(contents, max_size=2)})
+        | st.text(),
     ),
     fds=st.just({"a": "/x"}),
     files=st.lists(some_access, max_size=2),
@@ -72,9 +74,11 @@ def test_what_is_left_of_a_call(event):
         if isinstance(value, str):
             assert shown == value
             continue
-        before, after = value.get("first", value), shown.get("first", shown)
-        assert after["size"] == before["size"]
-        assert after == before if not before["size"] else after["truncated"] and not after["text"]
+        pairs = zip(value.get("messages", [value]), shown.get("messages", [shown]), strict=True)
+        for before, after in pairs:
+            assert after["size"] == before["size"]
+            hidden = after["truncated"] and not after["text"] if before["size"] else after == before
+            assert hidden
 
 
 @given(by_type["syscall_enter"])
