@@ -62,6 +62,24 @@ def opens(scratch: Path, rounds: int) -> Workload:
     return Workload("open", f"{rounds:,} x open, read, close", words, calls, alone=True)
 
 
+def reads(rounds: int) -> Workload:
+    """Return a loop of read."""
+    words = (LOOPS, "read", "/dev/zero", str(rounds))
+    return Workload("read", f"{rounds:,} x read", words, {"read": rounds}, alone=True)
+
+
+def connects(scratch: Path, rounds: int) -> Workload:
+    """Return a loop of connect, to a socket that is not there."""
+    words = (LOOPS, "connect", str(scratch / "no-socket"), str(rounds))
+    return Workload("connect", f"{rounds:,} x connect", words, {"connect": rounds}, alone=True)
+
+
+def execs(rounds: int) -> Workload:
+    """Return a program that executes itself over and over."""
+    words = (LOOPS, "exec", str(rounds))
+    return Workload("execve", f"{rounds:,} x execve", words, {"execve": rounds}, alone=True)
+
+
 def mixed(scratch: Path, rounds: int) -> Workload:
     """Return a loop in which 1 call in 20 is a file call."""
     words = (LOOPS, "mixed", str(some_file(scratch)), str(rounds))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rows import (
     attach,
     calls,
+    detail,
     files,
     growth,
     hub,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ROWS: dict[str, Callable[[Bench], Iterator[Table]]] = {
     "calls": calls.measure,
+    "detail": detail.measure,
     "files": files.measure,
     "idle": idle.measure,
     "subscribers": subscribers.measure,
