@@ -23,6 +23,7 @@ EXTRA_FLAGS = {
     "vfork_exec": ("-no-pie", "-fno-pie"),
     "abi_calls32": ("-m32",),
     "abi_hop32": ("-m32",),
+    "file_calls32": ("-m32",),
     "every_call32": ("-m32",),
     "wait_call32": ("-m32",),
 }

@@ -112,6 +112,13 @@ def test_exec_from_thread_waits() -> None:
         assert process.wait(LIMIT_S) == 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.parametrize("name", ["file_calls", "file_calls32"])
+def test_file_calls(name: str, tmp_path: Path) -> None:
+    assert subprocess.run(command(name, tmp_path), timeout=LIMIT_S, check=False).returncode == 0
+    assert not list(tmp_path.iterdir())
+
+
 def test_exitgroup_threads() -> None:
     with running("exitgroup_threads") as process:
         assert process.wait(LIMIT_S) == 7

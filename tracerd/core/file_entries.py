@@ -12,7 +12,9 @@ from tracerd.protocol.text import exact, shown
 
 def access(process: Identity, place: Place, op: str, extra: Details | None = None) -> FileAccess:
     """Return the entry of a file.  extra: fields of it that the place does not say."""
-    details: Details = {} if place.outside else view(process)
+    details: Details = view(process)
+    if place.outside:
+        details.pop("root", None)
     details |= text("path", place.path)
     if place.real is not None:
         details |= text("real", place.real)

@@ -90,8 +90,8 @@ def resolve(raw: Captured, base: Captured, root: str, *, empty: bool, follow: bo
     if not isinstance(text, bytes):
         return NOWHERE
     if text.startswith(b"/"):
-        real = None if base is None else _through(text, of_link(base, root), follow=follow)
-        return Place(text, text, truncated=truncated, real=real)
+        place = Place(text, text, truncated=truncated)
+        return place if base is None else _through(place, of_link(base, root), follow=follow)
     return _joined(text, of_link(base, root), truncated=truncated)
 
 
@@ -102,12 +102,14 @@ def _joined(text: bytes, start: Place, *, truncated: bool = False) -> Place:
     return Place(joined, text, deleted=start.deleted, truncated=truncated, outside=start.outside)
 
 
-def _through(text: bytes, start: Place, *, follow: bool) -> bytes | None:
-    """Return where a path leads that begins with a link of /proc to `start`."""
-    rest = text[links.length(text) :]
+def _through(place: Place, start: Place, *, follow: bool) -> Place:
+    """Return a place whose path begins with a link of /proc to `start`."""
+    rest = place.path[links.length(place.path) :]
     if start.unresolved or not (rest or follow):
-        return None
-    return start.path.rstrip(b"/") + rest if rest else start.path
+        return place
+    if rest:
+        return replace(place, real=start.path.rstrip(b"/") + rest)
+    return replace(place, real=start.path, deleted=start.deleted, dev=start.dev, ino=start.ino)
 
 
 def of_address(captured: Captured, base: Captured, root: str) -> Place | None:

@@ -76,16 +76,18 @@ def _bpf(*, wide: bool) -> Aside:
     })  # fmt: skip
 
 
-def _ioctl(*, wide: bool) -> Aside:
+def _ioctl(*, wide: bool) -> tuple[Aside, ...]:
     """See ioctl_ficlonerange(2), ioctl_fideduperange(2): of several targets the first."""
     values = IOCTL.values
     given = words("fd", "cmd")
     before = [each for name in ("offset", "length", "count") for each in long_long(name, wide=wide)]
     source, target = fd("src_fd", op="read"), fd("dest_fd", op="write")
-    return Aside("cmd", "arg", {
+    told = Aside("cmd", "", {values["FICLONE"]: row("in ioctl", *given, source)})
+    pointed = Aside("cmd", "arg", {
         values["FICLONERANGE"]: row("in ioctl", *given, source),
         values["FIDEDUPERANGE"]: row("in ioctl", *given, *before, target),
     })  # fmt: skip
+    return told, pointed
 
 
 def _landlock(*, wide: bool) -> Aside:
@@ -129,7 +131,7 @@ def _asides(*, wide: bool) -> dict[str, tuple[Aside, ...]]:
     return {
         "fsconfig": (_fsconfig(),),
         "bpf": (_bpf(wide=wide),),
-        "ioctl": (_ioctl(wide=wide),),
+        "ioctl": _ioctl(wide=wide),
         "landlock_add_rule": (_landlock(wide=wide),),
         "io_submit": (_iocb_pointers(),),
         **{f"{count} iocbs": _iocbs(count, wide=wide) for count in range(1, MOST_IOCBS + 1)},
