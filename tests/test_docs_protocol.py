@@ -32,7 +32,7 @@ DEFAULT_SOCKET = "/run/tracerd.sock"
 
 VARIES = {
     *("attached_ns", "dev", "duration_ns", "exe", "head", "id", "ino", "oldest", "pid", "ppid"),
-    *("run", "seq", "start", "tid", "time_ns", "uid", "url", "version"),
+    *("recorded_from", "run", "seq", "start", "tid", "time_ns", "uid", "url", "version"),
 }
 """Fields of which only the type is compared."""
 

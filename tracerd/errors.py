@@ -210,6 +210,23 @@ class NoSuchSubscription(TracerdError):
 
 
 @dataclass(eq=False)
+class CursorExpired(TracerdError):
+    """Events after the cursor are no longer kept, or it is of another run of the daemon's.
+
+    oldest: seq of the oldest event that is kept.  head: of the newest one.  run: the daemon's.
+    """
+
+    oldest: int
+    head: int
+    run: str
+    name: ClassVar[str] = "io.tracerd.CursorExpired"
+    exit_code: ClassVar[int] = 14
+
+    def __str__(self) -> str:
+        return f"events after the cursor are gone: kept are {self.run}:{self.oldest} to {self.head}"
+
+
+@dataclass(eq=False)
 class LimitReached(TracerdError):
     """The peer used up one of its limits."""
 
@@ -304,6 +321,7 @@ BY_NAME: dict[str, type[TracerdError]] = {
         SeccompFiltered,
         InvalidFilter,
         NoSuchSubscription,
+        CursorExpired,
         LimitReached,
         Unsupported,
         ShuttingDown,

@@ -62,6 +62,11 @@ def test_what_a_queue_loses_and_how_deep_it_was(serving):
         async with running.client() as client:
             await client.subscribe(queue_events=100)
             running.tracer.produce(5000, args={"x": "y" * 1000})
+
+            async def all_made():
+                return (await running.status())["head"] == 5000
+
+            await running.until(all_made)
             await running.quiet()
             status = await running.status()
             [state] = status["subscriptions"]

@@ -45,6 +45,11 @@ class Options(TypedDict, total=False):
     string_limit: int
     envp: bool
     until: int
+    since: str
+    """`RUN:SEQ`, a Unix time in nanoseconds, or `all`."""
+    on_gap: Literal["error", "continue"]
+    heartbeat_ms: int
+    linger_ms: int
 
 
 FIELDS: Final = Match.__struct_fields__

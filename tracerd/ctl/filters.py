@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import time
 from typing import Any, Final, NamedTuple
 
 from tracerd.client.selection import NUMERIC, filter_of
 from tracerd.ctl.errors import UsageError
+from tracerd.errors import InvalidParameter
+from tracerd.protocol.cursors import read_since
 from tracerd.protocol.detail import DETAILS
 from tracerd.protocol.events import EVENT_TYPES, LEVELS, OPS, STREAM_CONTROL
 
@@ -69,6 +72,8 @@ OPTIONS: Final = (
 )
 
 _UNITS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "": 10**9}
+_SPANS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([smhd])")
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)")
 
 
@@ -144,6 +149,17 @@ def add_overflow(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_since(parser: argparse.ArgumentParser) -> None:
+    """Add --since."""
+    parser.add_argument(
+        "--since",
+        type=moment,
+        metavar="WHEN",
+        help="begin with past events, as far as the daemon keeps them: of the last 90s, 5m, 2h; "
+        "after a cursor RUN:SEQ; or all",
+    )
+
+
 def selection(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the filter fields that were stated, as `subscribe` takes them.
 
@@ -207,6 +223,19 @@ def absolute(pattern: str, directory: str) -> str:
         return pattern
     literal = re.sub(r"([*?[])", r"[\1]", directory).rstrip("/")
     return f"{literal}/{pattern.removeprefix('./')}"
+
+
+def moment(text: str) -> str:
+    """Read a span before now as a Unix time in nanoseconds; leave `all` and cursors as they are."""
+    found = _SPAN.fullmatch(text)
+    if found is not None:
+        return str(max(0, time.time_ns() - round(float(found[1]) * _SPANS[found[2]] * 10**9)))
+    try:
+        read_since(text)
+    except InvalidParameter as error:
+        reason = f"not a time or cursor: {text} (try 5m, all, or RUN:SEQ)"
+        raise argparse.ArgumentTypeError(reason) from error
+    return text
 
 
 def duration(text: str) -> int:

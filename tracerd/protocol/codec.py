@@ -17,6 +17,9 @@ from tracerd.protocol.framing import ProtocolError
 encode_json: Callable[[Event], bytes] = msgspec.json.Encoder().encode
 encode_msgpack: Callable[[Event], bytes] = msgspec.msgpack.Encoder().encode
 
+ENCODERS: dict[str, Callable[[Event], bytes]] = {"json": encode_json, "msgpack": encode_msgpack}
+"""By format."""
+
 
 class _Tag(msgspec.Struct):
     type: str

@@ -229,7 +229,7 @@ class Lost(Event, frozen=True, tag="lost"):
     """This subscriber missed events that its filter matched.
 
     pid and tid are 0.  `first` and `last` are the seqs of the first and the last
-    event missed; `count` is exact.
+    event missed; `count` is exact, but for past events: see the interface.
     """
 
     count: int
@@ -246,11 +246,11 @@ class Blind(Event, frozen=True, tag="blind"):
 
 
 class Synced(Event, frozen=True, tag="synced"):
-    """Stream control: all that came before `seq` has been sent."""
+    """Stream control: all up to `seq` has been sent; here the past ends."""
 
 
 class Heartbeat(Event, frozen=True, tag="heartbeat"):
-    """Stream control: matched = delivered + queued + lost."""
+    """Stream control: all up to `seq` has been sent.  matched = delivered + queued + lost."""
 
     matched: int = 0
     delivered: int = 0

@@ -43,7 +43,14 @@ from tracerd.protocol.conditions import (
     syscall_checks,
     task_checks,
 )
-from tracerd.protocol.events import EVENT_TYPES, STREAM_CONTROL, SYSCALL_TYPES, Event
+from tracerd.protocol.events import (
+    EVENT_TYPES,
+    STREAM_CONTROL,
+    SYSCALL_TYPES,
+    Event,
+    SyscallEnter,
+    SyscallExit,
+)
 from tracerd.protocol.interest import NOTHING, Interest, both, either, union
 from tracerd.protocol.messages import Filter, Match
 
@@ -123,6 +130,19 @@ class Compiled:
             if check(event, subject):
                 return True
         return False
+
+    def concerns(self, kind: type[Event], syscall: str) -> bool:
+        """Return whether such an event could pass, of whatever process.
+
+        syscall: the name of the call, if it is one.
+        """
+        if kind is SyscallExit:
+            wanted = self.exit
+        elif kind is SyscallEnter:
+            wanted = self.enter
+        else:
+            wanted = None
+        return kind in self._checks and (wanted is None or syscall in wanted)
 
     def covers(self, subject: Subject) -> bool:
         """Return whether an event of this process could pass, judged by the process alone."""

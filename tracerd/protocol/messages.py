@@ -223,7 +223,10 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     queue_events, queue_bytes: bounds of this subscription's queue; 0: the default.
     string_limit: where buffers and long strings are cut, bytes.
     until: end the stream once the attach of this pid has ended.
-    since, on_gap, snapshot: replay, reserved.
+    since, on_gap: begin with past events (see cursors.py); what to do if they are gone.
+    snapshot: reserved.
+    heartbeat_ms: how long nothing is sent at most; 0: for ever.
+    linger_ms: how long to go on recording if the connection breaks.
     """
 
     filters: list[Filter] = []
@@ -238,6 +241,8 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     since: str = ""
     on_gap: Literal["error", "continue"] = "error"
     snapshot: bool = False
+    heartbeat_ms: int = 0
+    linger_ms: int = 0
 
 
 class SubscribeReply(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -257,6 +262,8 @@ class SubscribeReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Syscalls the tracer stops for on behalf of this subscription; [`*`]: all."""
     events: list[msgspec.Raw] | None = None
     end: str = ""
+    recorded_from: int = 0
+    """All that the filters want has been recorded from this seq on, without a break."""
 
 
 class Unsubscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

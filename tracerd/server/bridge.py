@@ -25,6 +25,7 @@ at one stroke (`_blocking`, `closed`), and ends no subscription itself.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -36,8 +37,11 @@ from tracerd import errors
 from tracerd.core.commands import Item, Published, TargetEnded, UndescribedError
 from tracerd.core.injection import NONE, InjectedError, Injection
 from tracerd.protocol import codec
+from tracerd.protocol.events import Heartbeat, Synced
 from tracerd.server.health import Tally
+from tracerd.server.history import History
 from tracerd.server.log import Log
+from tracerd.server.replay import JOIN_EVENTS
 from tracerd.server.routes import Group, Routes, grouped
 from tracerd.server.subscription import (
     INJECTED,
@@ -93,10 +97,10 @@ Batch: TypeAlias = list[Entry]
 _FAULTS: Final = frozenset({UNENCODABLE, UNDESCRIBED, INJECTED})
 """Why events get lost through no fault of the subscriber."""
 
-_ENCODERS: Final[dict[Wire, Callable[[Event], bytes]]] = {
-    "json": codec.encode_json,
-    "msgpack": codec.encode_msgpack,
-}
+HEARTBEAT_EVENTS: Final = 1000
+"""After so many events in a row that did not match a heartbeat says where the subscriber is."""
+
+_ENCODERS: Final[dict[str, Callable[[Event], bytes]]] = dict(codec.ENCODERS)
 
 
 class Bridge:
@@ -106,17 +110,26 @@ class Bridge:
         self,
         token: trio.lowlevel.TrioToken,
         batches: trio.MemorySendChannel[Batch],
+        history: History | None = None,
         tally: Tally | None = None,
         injection: Injection = NONE,
     ) -> None:
-        self._tally = tally or Tally()
+        self.tally = tally or Tally()
         self._drops = injection.dice(injection.drop)
         self._breaks = injection.dice(injection.decode_fail)
-        self._encoders: dict[Wire, Callable[[Event], bytes]] = {
+        self._encoders: dict[str, Callable[[Event], bytes]] = {
             wire: injection.failing(injection.encode_fail, encoder)
             for wire, encoder in _ENCODERS.items()
         }
+        self.history = history or History(0)
+        """Of all that is published."""
+        self._head = 0
+        """The seq of the newest event published."""
+        self._beating: tuple[Subscription, ...] = ()
+        """Those of `_live` that want heartbeats."""
         self._live: tuple[Subscription, ...] = ()
+        self._standing: tuple[Subscription, ...] = ()
+        """What they want is kept, and given to nobody."""
         self._routes: Routes[Group] = Routes()
         """The index of `_live`.  Both are replaced whenever subscriptions come or go."""
         self._filled: list[Group] = []
@@ -142,38 +155,98 @@ class Bridge:
 
     def admit(self, subscription: Subscription) -> None:
         """Give events to a subscription from now on."""
+        subscription.told = self._head
         self._live = (*self._live, subscription)
         self.prune()
 
+    def stand(self, subscription: Subscription) -> None:
+        """Have what a subscription wants kept, though it is not, or no longer, given to it."""
+        if subscription not in self._standing:
+            self._standing = (*self._standing, subscription)
+        self.prune()
+
+    def stand_down(self, subscription: Subscription) -> None:
+        """End that, if it was so."""
+        self._standing = tuple(one for one in self._standing if one is not subscription)
+        self.prune()
+
     def prune(self) -> None:
-        """Forget the subscriptions that have been closed."""
+        """Forget the subscriptions that have been closed, but for what lingers of them."""
+        gone = [one for one in self._live if one.closed]
         self._live = tuple(one for one in self._live if not one.closed)
-        self._routes = Routes(grouped(self._live))
+        self._standing += tuple(one for one in gone if one.lingers)
+        self._routes = Routes(grouped(self._live, self._standing))
+        self._beating = tuple(one for one in self._live if one.heartbeat_s < math.inf)
+
+    def hold(self, subscription: Subscription) -> None:
+        """Have tracees wait for a subscription that has its past still to read."""
+        if subscription.overflow == "block":
+            self._blocking.add(subscription)
+
+    def join(self, one: Subscription, head: int) -> bool:
+        """Let a subscription in, whose past is given but for a little; False: too much is left.
+
+        If it has been closed meanwhile, it gets the rest all the same.  Then `replay` is nobody's.
+        """
+        replay = one.replay
+        assert replay is not None
+        if replay.left > JOIN_EVENTS:
+            return False
+        while not replay.done:
+            for piece in replay.step(lead=False):
+                self._put(one, piece)
+        self.stand_down(one)
+        if not one.closed:
+            self._mark(one, Synced(seq=head, time_ns=time.time_ns(), pid=0, tid=0))
+            self.admit(one)
+        self._hand_over()
+        return True
 
     # Publish
 
     def publish(self, items: Sequence[Item]) -> None:
         """Take what one round of the tracer brought."""
         candidates = self._routes.candidates
+        keep = self.history.on
+        kept: list[Published] = []
+        payloads: list[bytes | None] = []
         for item in items:
+            payload: bytes | None = None
             try:
                 if isinstance(item, Published):
                     concerned = candidates(item)
                     if concerned:
-                        self._match(item, concerned)
+                        payload = self._match(item, concerned, keep=keep)
                 else:
                     self._settle()
                     self._hand_over()
                     self._pending.append(item)
             except Exception as error:  # noqa: BLE001  a fault here must not end the tracing
-                self._tally.count("faults", "unpublished")
+                self.tally.count("faults", "unpublished")
                 log.fault("an event could not be published", error, item=repr(item))
+            if isinstance(item, Published):
+                self._head = item.seq
+                if keep:
+                    kept.append(item)
+                    payloads.append(payload)
+        if kept:
+            self.history.add(kept, payloads)
         self._settle()
+        for one in self._beating:
+            if self._head - one.told >= HEARTBEAT_EVENTS:
+                self.beat(one, self._head)
         self._hand_over()
 
-    def _match(self, item: Published, concerned: tuple[Group, ...]) -> None:
+    def _match(self, item: Published, concerned: tuple[Group, ...], *, keep: bool) -> bytes | None:
+        """Note what the groups get of an event.
+
+        keep: return what is to be kept of it, the most that any of them sees; None if none does.
+        """
         encoded: dict[tuple[Wire, int], bytes] = {}
         """By wire, and by which event it is, for of most there is one for several levels."""
+        most: Event | None = None
+        detail = -1
+        missed = False
         break_it = self._breaks if item.syscall else None
         broken = break_it is not None and break_it()
         for group in concerned:
@@ -184,10 +257,14 @@ class Bridge:
                     continue
                 event = item.at(group.detail)
             except UndescribedError as error:
-                self._miss(group, item, error)
+                missed |= self._miss(group, item, error)
                 continue
             except Exception as error:  # noqa: BLE001  the fault of these subscriptions alone
                 self._fail(group, error)
+                continue
+            if group.detail > detail:
+                most, detail = event, group.detail
+            if not group.members:
                 continue
             view = group.wire, id(event)
             if view in encoded:
@@ -200,14 +277,18 @@ class Bridge:
             group.events.append(event)
             if not payload:
                 group.flawed = True
+        if most is None or not keep:
+            return b"" if missed else None
+        kept = encoded.get(("msgpack", id(most)))
+        return self._encode(most, "msgpack") if kept is None else kept
 
-    def _miss(self, group: Group, item: Published, error: UndescribedError) -> None:
-        """Count an event as lost by those who get it, or, as far as can be told, would."""
+    def _miss(self, group: Group, item: Published, error: UndescribedError) -> bool:
+        """Count an event as lost by those who get it, or, as far as can be told, would; if any."""
         if not group.may_see(item):
-            return
+            return False
         if not self._undescribed or item.seq != self._undescribed_seq:
             self._undescribed += 1
-            self._tally.count("faults", UNDESCRIBED)
+            self.tally.count("faults", UNDESCRIBED)
             self._undescribed_seq = item.seq
             if not isinstance(error.__cause__, InjectedError) and self._undescribed % 1000 == 1:
                 log.fault(
@@ -220,6 +301,7 @@ class Bridge:
         for one in group.members:
             if not one.closed:
                 self._lose(one, item.seq, UNDESCRIBED)
+        return True
 
     def _settle(self) -> None:
         """Give what matched so far."""
@@ -230,7 +312,7 @@ class Bridge:
             try:
                 self._give(group, payloads, events, flawed=flawed)
             except Exception as error:  # noqa: BLE001  a fault here must not end the tracing
-                self._tally.count("faults", "unpublished", len(events))
+                self.tally.count("faults", "unpublished", len(events))
                 log.fault("events could not be given", error, count=len(events))
 
     def _give(
@@ -247,6 +329,7 @@ class Bridge:
         for one in group.members:
             if one.closed:
                 continue
+            one.told = events[-1].seq
             if not (flawed or one.gap.count or self._drops) and one.has_room(count, size):
                 one.give(count, size)
                 roomy.append(one)
@@ -336,6 +419,30 @@ class Bridge:
             self._tell(one)
             self._hand_over()
 
+    def beat(self, one: Subscription, head: int) -> None:
+        """Tell a subscriber that it has been told of all up to `head`, and its account.
+
+        Not if it has one such marker to read still, or a loss that is not to be told yet.
+        """
+        if one.closed or not one.is_undisturbed or (one.gap.count and not self._may_tell(one)):
+            return
+        if one.gap.count:
+            self._tell(one)
+        state = one.state(blocking=False)
+        beat = Heartbeat(
+            seq=head,
+            time_ns=time.time_ns(),
+            pid=0,
+            tid=0,
+            matched=state.matched,
+            delivered=state.delivered,
+            queued=state.queued,
+            lost=state.lost,
+        )
+        one.told = head
+        self._mark(one, beat)
+        self._hand_over()
+
     def finish(self, one: Subscription, reason: str | errors.TracerdError) -> None:
         """Match no more, and end the stream after all that was given.
 
@@ -343,6 +450,7 @@ class Bridge:
         """
         if one.gap.count:
             self._tell(one)
+        one.final = self._head
         one.closed = True
         self._blocking.discard(one)
         self._hand_over()
@@ -357,7 +465,7 @@ class Bridge:
         self._settle()  # what they were given comes before their end
         for one in group.members:
             if not one.closed:
-                self.finish(one, _fault(one, error))
+                self.finish(one, fault(one, error))
 
     def _lose(self, one: Subscription, seq: int, why: str = SLOW) -> None:
         if not one.gap.count:
@@ -366,16 +474,19 @@ class Bridge:
             self._given.append(Delivery(one.alone, []))
         one.lost += 1
         one.gap.add(seq, why)
-        self._tally.count("lost", why)
+        self.tally.count("lost", why)
 
     @staticmethod
     def _may_tell(one: Subscription) -> bool:
         return time.monotonic() - one.gap.told_at >= MARKER_INTERVAL_S
 
     def _tell(self, one: Subscription) -> None:
-        piece = marker(_ENCODERS[one.wire](one.gap.close()))
+        self._mark(one, one.gap.close())
+
+    def _mark(self, one: Subscription, event: Event) -> None:
+        """Give an event of the stream itself."""
         one.markers += 1
-        self._put(one, piece)
+        self._put(one, marker(_ENCODERS[one.wire](event)))
 
     def _put(self, one: Subscription, piece: Piece) -> None:
         if self._given and self._given[-1].to is one.alone:
@@ -451,7 +562,7 @@ class Bridge:
                 # What it was given is the teller's to hand over: the hub has it ended there.
                 one.closed = True
                 self._blocking.discard(one)
-                self.post(Failed(one, _fault(one, error)))
+                self.post(Failed(one, fault(one, error)))
         return False
 
     def is_blocking(self, one: Subscription) -> bool:
@@ -496,7 +607,7 @@ def _merged(pending: deque[Entry]) -> Batch:
     return batch
 
 
-def _fault(one: Subscription, error: Exception) -> errors.InternalError:
+def fault(one: Subscription, error: Exception) -> errors.InternalError:
     """Log what went wrong, and return what the subscriber gets to hear."""
     log.fault("a subscription failed", error, subscription=one.id, uid=one.peer.uid)
     return errors.InternalError(f"{type(error).__name__} while matching an event")

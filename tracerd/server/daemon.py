@@ -32,6 +32,7 @@ from tracerd.server.admission import Admission
 from tracerd.server.attaches import Attaches
 from tracerd.server.bridge import BATCHES, Batch, Bridge
 from tracerd.server.health import SAMPLE_S, Health
+from tracerd.server.history import History
 from tracerd.server.hub import Hub
 from tracerd.server.judging import Judge
 from tracerd.server.log import Log
@@ -117,19 +118,22 @@ class Daemon:
         limits = self._settings.limits
         send, receive = trio.open_memory_channel[Batch](BATCHES)
         inject = self._settings.inject or NONE
-        bridge = Bridge(trio.lowlevel.current_trio_token(), send, self.health.tally, inject)
+        history = History(limits.history_bytes)
+        token = trio.lowlevel.current_trio_token()
+        bridge = Bridge(token, send, history, self.health.tally, inject)
         if inject != NONE:
             log.warning("faults are injected", faults=repr(inject))
         tracing = Tracing(core.make_tracer(publish=bridge.publish, gate=bridge))
         targets = Targets()
         judge = Judge()
         permits = Permits(judge, trace_init=self._settings.trace_init)
+        run = os.urandom(8).hex()
         house = House(
-            run=os.urandom(8).hex(),
+            run=run,
             table=core.table,
             limits=limits,
             tracing=tracing,
-            hub=Hub(tracing, bridge, receive, targets, limits, core.catalogue),
+            hub=Hub(tracing, bridge, receive, targets, limits, core.catalogue, run),
             targets=targets,
             attaches=Attaches(
                 tracing,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Family = Literal["lost", "faults", "refused", "closed", "ended", "accept"]
 
 REASONS: Final[Mapping[Family, tuple[str, ...]]] = {
-    "lost": ("slow", "unencodable", "undescribed"),
+    "lost": ("slow", "unencodable", "undescribed", "expired"),
     "faults": ("undescribed", "unpublished"),
     "refused": (),
     "closed": ("left", "stalled", "unfinished", "protocol", "refused", "failed", "shutdown"),
@@ -28,7 +28,8 @@ REASONS: Final[Mapping[Family, tuple[str, ...]]] = {
 lost: events, by subscriptions, live or over.  faults: events lost to all, for a fault of ours.
 refused: calls and connections, by the limit that was reached.  closed: connections.  ended:
 streams.  accept: failures to take a connection, by errno.
-Each family is counted by one thread: `lost` and `faults` by the teller, the others by trio's.
+Each family is counted by one thread: `lost` and `faults` by the teller, the others, and events lost
+that had `expired`, by trio's.
 """
 
 SAMPLE_S: Final = 1.0

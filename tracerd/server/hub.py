@@ -7,7 +7,8 @@ that publishes, in one step, it enters the routes and `head` is read.  So it get
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -15,20 +16,24 @@ import trio
 
 from tracerd import errors
 from tracerd.core.commands import Barrier, ExpireInterest, Lag, Recheck, SetInterest, TargetEnded
+from tracerd.protocol.cursors import read_since
 from tracerd.protocol.detail import Detail
 from tracerd.protocol.filters import Compiled, compile_filters
-from tracerd.server.bridge import Failed, Finish
+from tracerd.server.bridge import Failed, Finish, fault
 from tracerd.server.log import Log
+from tracerd.server.recordings import Recordings
+from tracerd.server.replay import Replay, start
 from tracerd.server.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracerd.core.commands import Wish
     from tracerd.protocol import messages
+    from tracerd.protocol.cursors import Since
     from tracerd.protocol.filters import Catalogue
     from tracerd.server.access import Peer
     from tracerd.server.bridge import Batch, Bridge
+    from tracerd.server.recordings import Recording
     from tracerd.server.settings import Limits
     from tracerd.server.subscription import Wire
     from tracerd.server.targets import Targets
@@ -52,6 +57,14 @@ what is in its queue; and once its bound in bytes, as recorded, which events exc
 four or so.  Together less than what it holds in the end (OVERSHOOT)."""
 
 
+class Admission(NamedTuple):
+    """How a subscription begins; see SubscribeReply."""
+
+    head: int
+    oldest: int
+    recorded_from: int
+
+
 class Hub:
     """Knows every subscription.  All methods are for the trio thread."""
 
@@ -63,16 +76,22 @@ class Hub:
         targets: Targets,
         limits: Limits,
         catalogue: Catalogue,
+        run: str = "",
     ) -> None:
         self._catalogue = catalogue
+        self._run = run
         self._tracing = tracing
         self._bridge = bridge
+        self.tally = bridge.tally
         self._batches = batches
         self._targets = targets
         self._limits = limits
         self._subscriptions: dict[str, Subscription] = {}
         self._compiled: WeakValueDictionary[bytes, Compiled] = WeakValueDictionary()
         """By what was asked for: who asks for the same is served together."""
+        self._recordings = Recordings()
+        self._lingering: Counter[int] = Counter()
+        """How many recordings of a user go on though the subscriber has gone."""
         self._nursery: trio.Nursery | None = None
         self.closing = False
         """The daemon is ending: no new streams, and those there are end with `shutdown`, not
@@ -99,40 +118,51 @@ class Hub:
 
     async def subscribe(
         self, request: messages.Subscribe, peer: Peer, wire: Wire
-    ) -> tuple[Subscription, int]:
-        """Open a subscription; returns it, live, with `head`.
+    ) -> tuple[Subscription, Admission]:
+        """Open a subscription; returns it, live, or with its past to be replayed first.
 
         The caller ends it with `discard`, whatever happens after.  Raises InvalidFilter,
-        InvalidParameter, LimitReached, ShuttingDown.
+        InvalidParameter, Unsupported, CursorExpired, LimitReached, ShuttingDown.
         """
         if self.closing:
             raise errors.ShuttingDown
         if request.envp and Detail.named(request.detail) < Detail.ARGS:
             raise errors.InvalidParameter("envp", "goes with detail `args` or `full`")
+        since = self._since(request)
         compiled = self._compile(request)
         most = self._limits.subscriptions_per_uid
         if not peer.is_root and self._count(peer.uid) >= most:
             raise errors.LimitReached("subscriptions of a user", most)
         subscription = Subscription(request, compiled, peer, wire, self._limits)
         self._subscriptions[subscription.id] = subscription
+        recording = self._record(subscription)
         try:
-            head = await self._change(lambda: self._admit(subscription))
+            admission = await self._change(lambda: self._admit(subscription, recording, since))
         except BaseException:
+            subscription.linger_s = 0
             self.discard(subscription)
             raise
-        return subscription, head
+        return subscription, admission
 
     def discard(self, subscription: Subscription) -> None:
         """Forget a subscription whose stream has ended.  Frees its tracees at once."""
+        subscription.lingers = self._may_linger(subscription)
         subscription.leave()
         self._open_gate(subscription)
-        if self._subscriptions.pop(subscription.id, None):
-            self._tracing.tell(self._interest(), lambda _: self._bridge.prune())
+        if not self._subscriptions.pop(subscription.id, None):
+            return
+        if subscription.lingers:
+            assert self._nursery is not None
+            self._nursery.start_soon(self._linger, subscription)
+        else:
+            self._forget(subscription)
+            self._tracing.tell(self._interest(), lambda _: self._bridge.stand_down(subscription))
 
     async def retire(self, subscription: Subscription, reason: str | errors.TracerdError) -> None:
         """Match no more for a subscription; its stream ends with `reason` after what is queued."""
         subscription.closed = True
         self._open_gate(subscription)
+        self._forget(subscription)
         try:
             # Answers come where events are published: no round is under way that gives to it.
             await self._change(lambda: self._bridge.finish(subscription, reason))
@@ -165,6 +195,24 @@ class Hub:
         if self._bridge.is_blocking(subscription) and subscription.is_half_empty:
             self._open_gate(subscription)
 
+    async def join(self, subscription: Subscription) -> bool:
+        """Let a subscription in that has read its past but for a little; False: too much is left.
+
+        Raises ShuttingDown.
+        """
+        joined: bool = await self._tracing.ask(
+            Barrier(), lambda head: self._bridge.join(subscription, head)
+        )
+        return joined
+
+    async def beat(self, subscription: Subscription) -> None:
+        """Have a heartbeat sent.  Raises ShuttingDown."""
+        await self._tracing.ask(Barrier(), lambda head: self._bridge.beat(subscription, head))
+
+    async def fail(self, subscription: Subscription, error: Exception) -> None:
+        """End a subscription in which there was a fault."""
+        await self.retire(subscription, fault(subscription, error))
+
     async def tell_loss(self, subscription: Subscription) -> None:
         """Have the loss at the end of what was given told, though nothing follows it."""
         await self._tracing.ask(
@@ -181,6 +229,8 @@ class Hub:
             self._bridge.tell_loss(subscription, at_once=True)
             return head, subscription.accepted
 
+        if not await subscription.wait_live():
+            raise errors.NoSuchSubscription(subscription.id)
         head, accepted = await self._tracing.ask(Barrier(), reached)
         if not await subscription.wait_written(accepted):
             raise errors.NoSuchSubscription(subscription.id)
@@ -207,9 +257,75 @@ class Hub:
     def __len__(self) -> int:
         return len(self._subscriptions)
 
-    def _admit(self, subscription: Subscription) -> int:
-        self._bridge.admit(subscription)
-        return self._tracing.tracer.statistics.head
+    def _admit(
+        self, subscription: Subscription, recording: Recording, since: Since | None
+    ) -> Admission:
+        """Let a subscription in, or see where its past begins.  On the teller."""
+        head = self._tracing.tracer.statistics.head
+        history = self._bridge.history
+        recorded = recording.since
+        if recorded is None:
+            recording.since = head
+        if since is None:
+            self._bridge.admit(subscription)
+        else:
+            begin = start(since, self._run, history, recorded, patient=subscription.patient)
+            subscription.replay = Replay(history, subscription, begin)
+            self._bridge.stand(subscription)
+            self._bridge.hold(subscription)
+        oldest = history.oldest() if history.on else head + 1
+        return Admission(head, oldest, 1 + (head if recorded is None else recorded))
+
+    def _since(self, request: messages.Subscribe) -> Since | None:
+        if not request.since:
+            return None
+        since = read_since(request.since)
+        if not self._bridge.history.on:
+            raise errors.Unsupported("since: no past events are kept here (--buffer-size is 0)")
+        return since
+
+    def _record(self, subscription: Subscription) -> Recording:
+        """Have what a subscription wants recorded."""
+        request = subscription.request
+        asked = (
+            subscription.compiled,
+            subscription.sight,
+            subscription.detail,
+            subscription.string_limit,
+            request.envp,
+        )
+        subscription.recording = self._recordings.hold(asked, subscription.wishes)
+        return subscription.recording
+
+    def _forget(self, subscription: Subscription) -> None:
+        """No longer have it recorded for this subscription."""
+        recording, subscription.recording = subscription.recording, None
+        if recording is not None:
+            self._recordings.release(recording)
+
+    def _may_linger(self, subscription: Subscription) -> bool:
+        """Whether a stream is over because the connection broke, and its subscriber may be back."""
+        uid = subscription.peer.uid
+        return (
+            subscription.linger_s > 0
+            and subscription.recording is not None
+            and subscription.finished is None
+            and not self.closing
+            and self._bridge.history.on
+            and self._lingering[uid] < self._limits.subscriptions_per_uid
+        )
+
+    async def _linger(self, subscription: Subscription) -> None:
+        """Go on recording for a subscription that has gone, for a while."""
+        uid = subscription.peer.uid
+        self._lingering[uid] += 1
+        self._tracing.tell(Barrier(), lambda _: self._bridge.prune())
+        try:
+            await trio.sleep(subscription.linger_s)
+        finally:
+            self._lingering[uid] -= 1
+            self._forget(subscription)
+        self._tracing.tell(self._interest(), lambda _: self._bridge.stand_down(subscription))
 
     def _count(self, uid: int) -> int:
         return sum(one.peer.uid == uid for one in self._subscriptions.values())
@@ -243,18 +359,13 @@ class Hub:
         )
 
     def _interest(self) -> SetInterest:
-        """Return all wishes; those of the oldest subscription stand for all that ask the same."""
-        wishes: dict[object, tuple[Wish, ...]] = {}
+        """Return all that is to be recorded, each wish once."""
         lag: Lag | None = None
         for one in self._subscriptions.values():
-            if one.closed:
-                continue
-            asked = (one.compiled, one.sight, one.detail, one.string_limit, one.request.envp)
-            wishes.setdefault(asked, one.wishes)
-            if one.overflow == "block":
+            if one.overflow == "block" and not one.closed:
                 calls, size = LAG_CALLS * one.max_events, one.max_bytes
                 lag = Lag(min(lag.calls, calls), min(lag.size, size)) if lag else Lag(calls, size)
-        return SetInterest(tuple(wish for each in wishes.values() for wish in each), lag)
+        return SetInterest(self._recordings.wishes(), lag)
 
     def _compile(self, request: messages.Subscribe) -> Compiled:
         """Return the filters of a request, compiled.  Raises InvalidFilter."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tracerd.core.commands import Published
+    from tracerd.core.tracee import Identity
     from tracerd.protocol.filters import Compiled
     from tracerd.server.subscription import Subscription
 
@@ -25,6 +26,7 @@ class Group:
     """Live subscriptions that get the same: alike in filters, sight, detail, and wire.
 
     Judged, and given to, as one.  Lives until subscriptions come or go; the teller's.
+    alike: what they are like, if there are none: then what is wanted is kept, and given to nobody.
     """
 
     __slots__ = (
@@ -39,8 +41,10 @@ class Group:
         "wire",
     )
 
-    def __init__(self, members: tuple[Subscription, ...]) -> None:
-        first = members[0]
+    def __init__(
+        self, members: tuple[Subscription, ...], alike: Subscription | None = None
+    ) -> None:
+        first = alike or members[0]
         self.members = members
         self.compiled = first.compiled
         self.wire = first.wire
@@ -66,18 +70,23 @@ class Group:
 
     def may_see(self, item: Published) -> bool:
         """Return whether it is for the members' eyes, and enough of it was captured for them."""
-        return item.captured >= self.detail and (
-            self._peer is None or self._peer.may_see(item.process)
-        )
+        return item.captured >= self.detail and (self.sees(item.process))
+
+    def sees(self, process: Identity) -> bool:
+        """Return whether anything of a process is for the members' eyes."""
+        return self._peer is None or self._peer.may_see(process)
 
 
-def grouped(subscriptions: Iterable[Subscription]) -> list[Group]:
-    """Return the groups of live subscriptions."""
+def grouped(
+    subscriptions: Iterable[Subscription], standing: Iterable[Subscription] = ()
+) -> list[Group]:
+    """Return the groups of live subscriptions; of others, which get nothing, one for each."""
     alike: dict[object, list[Subscription]] = {}
     for one in subscriptions:
         key = (one.compiled, one.sight, one.detail, one.wire)
         alike.setdefault(key, []).append(one)
-    return [Group(tuple(members)) for members in alike.values()]
+    groups = [Group(tuple(members)) for members in alike.values()]
+    return groups + [Group((), one) for one in standing]
 
 
 class Routed(Protocol):

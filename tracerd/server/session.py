@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tracerd.server.access import Peer
+    from tracerd.server.hub import Admission
     from tracerd.server.methods import House
     from tracerd.server.subscription import Subscription
 
@@ -201,21 +202,19 @@ class Session:
     async def _subscribe(self, call: messages.Call, request: messages.Subscribe) -> bool:
         if call.oneway or not (call.more or call.upgrade):
             raise errors.ExpectedMore
-        for feature, wanted in (
-            ("since", request.since),
-            ("on_gap", request.on_gap != "error"),
-            ("snapshot", request.snapshot),
-        ):
-            if wanted:
-                raise errors.Unsupported(feature)
+        if request.snapshot:
+            raise errors.Unsupported("snapshot")
+        for field in ("heartbeat_ms", "linger_ms"):
+            if getattr(request, field) < 0:
+                raise errors.InvalidParameter(field, "a time is not negative")
         hub = self._house.hub
         with self._wire.until_gone():
-            subscription, head = await hub.subscribe(
+            subscription, admission = await hub.subscribe(
                 request, self._caller.peer, "msgpack" if call.upgrade else "json"
             )
             ended = "left"
             try:
-                reply = self._first_reply(subscription, head)
+                reply = self._first_reply(subscription, admission)
                 await self._write(self._connection.reply(reply, continues=not call.upgrade))
                 form = UPGRADED if call.upgrade else json_form(self._connection)
                 ended = await stream(subscription, hub, self._wire, form, self._stall_s)
@@ -224,13 +223,17 @@ class Session:
                 hub.discard(subscription)
         return not call.upgrade
 
-    def _first_reply(self, subscription: Subscription, head: int) -> messages.SubscribeReply:
+    def _first_reply(
+        self, subscription: Subscription, admission: Admission
+    ) -> messages.SubscribeReply:
         compiled = subscription.compiled
         pushed_down = either(compiled.enter, compiled.exit)
         return messages.SubscribeReply(
             id=subscription.id,
             run=self._house.run,
-            head=head,
+            head=admission.head,
+            oldest=admission.oldest,
+            recorded_from=admission.recorded_from,
             filters=compiled.normalised(),
             pushed_down=["*"] if pushed_down is None else sorted(pushed_down),
         )

@@ -20,6 +20,9 @@ SOCKET_MODE: Final = 0o666
 """Anyone may connect: who may trace what is decided for each process by the peer's credentials,
 which the kernel vouches for.  A narrower mode is a second lock for those who want one."""
 
+_FACTORS: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_MAX_HISTORY_BYTES: Final = 64 << 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -51,6 +54,12 @@ class Limits:
     message_s: float = 30.0
     """A message that has begun has to end: a connection that holds half of one for ever would cost
     memory for nothing.  Between messages a peer may be silent for as long as it likes."""
+    history_bytes: int = 32 << 20
+    """Of past events, for `since`; 0: none are kept."""
+    heartbeat_ms: int = 100
+    """The least interval: a heartbeat on idle wakes the tracer."""
+    linger_s: float = 60.0
+    """The longest that a broken subscription's wishes are heeded: programs are slower meanwhile."""
     attach_s: float = 60.0
     """Longest a call to Attach may wait for threads that do not stop."""
     stall_s: float = 30.0
@@ -149,7 +158,17 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     )
     # For tests, and for authors of clients: not a thing to find in --help.
     parser.add_argument("--inject", type=_faults, metavar="FAULTS", help=argparse.SUPPRESS)
-    return Settings(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--buffer-size",
+        type=_bytes,
+        default=Limits().history_bytes,
+        metavar="BYTES",
+        help="how much of the recent past to keep for subscribers that come later or come back; "
+        "K, M and G multiply; 0: nothing (default: 32M)",
+    )
+    given = vars(parser.parse_args(arguments))
+    limits = Limits(history_bytes=given.pop("buffer_size"))
+    return Settings(**given, limits=limits)
 
 
 def _faults(text: str) -> Injection:
@@ -173,6 +192,14 @@ def _seconds(text: str) -> float:
     if not 0.1 <= seconds <= 86_400:
         raise ValueError
     return seconds
+
+
+def _bytes(text: str) -> int:
+    factor = _FACTORS.get(text[-1:].upper(), 1)
+    size = int(text[:-1] if factor > 1 else text) * factor
+    if not 0 <= size <= _MAX_HISTORY_BYTES:
+        raise ValueError
+    return size
 
 
 def _descriptor(text: str) -> int:

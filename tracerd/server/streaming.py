@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import trio
 
 from tracerd import errors
 from tracerd.protocol import framing, messages
+from tracerd.server.replay import EXPIRED, JOIN_EVENTS
 from tracerd.server.subscription import MARKER_INTERVAL_S
+from tracerd.server.wire import PeerGoneError
 
 if TYPE_CHECKING:
     from tracerd.protocol.connection import ServerConnection
     from tracerd.server.hub import Hub
+    from tracerd.server.replay import Replay
     from tracerd.server.subscription import Piece, Subscription
     from tracerd.server.wire import Wire
 
@@ -75,10 +78,16 @@ async def stream(
     def is_patient() -> bool:
         return subscription.overflow == "block" and not subscription.closed
 
+    async def write(pieces: Sequence[Piece]) -> None:
+        await wire.write(form.batch(pieces), stall_s, is_patient)
+        subscription.acknowledge(pieces)
+
+    if subscription.replay is not None:
+        await _replay(subscription, subscription.replay, hub, write)
+        hub.relieve(subscription)
     while True:
         while pieces := subscription.take(WRITE_EVENTS, WRITE_BYTES):
-            await wire.write(form.batch(pieces), stall_s, is_patient)
-            subscription.acknowledge(pieces)
+            await write(pieces)
             hub.relieve(subscription)
         if subscription.finished is not None:
             await wire.write(form.end(subscription.finished), stall_s)
@@ -86,7 +95,48 @@ async def stream(
         if subscription.gap.count:
             await _tell_loss_or_work(subscription, hub)
         else:
-            await subscription.wait_work()
+            await _work_or_beat(subscription, hub)
+
+
+async def _replay(
+    subscription: Subscription,
+    replay: Replay,
+    hub: Hub,
+    write: Callable[[Sequence[Piece]], Awaitable[None]],
+) -> None:
+    """Write the past, until the subscription is live or has been closed."""
+    try:
+        while True:
+            if replay.left <= JOIN_EVENTS and subscription.finished is None:
+                try:
+                    if await hub.join(subscription):
+                        break
+                except errors.ShuttingDown:
+                    await subscription.wait_work()  # for the end
+            if pieces := replay.step():
+                await write(pieces)
+            elif replay.done and subscription.finished is not None:
+                break
+            else:
+                await trio.lowlevel.checkpoint()
+    except (PeerGoneError, trio.Cancelled):
+        raise
+    except Exception as error:  # noqa: BLE001  the fault of this subscription alone
+        await hub.fail(subscription, error)
+    finally:
+        hub.tally.count("lost", EXPIRED, replay.lost)
+    subscription.go_live()
+
+
+async def _work_or_beat(subscription: Subscription, hub: Hub) -> None:
+    """Wait for something to write; when it is time, have a heartbeat sent."""
+    with trio.move_on_after(subscription.heartbeat_s):
+        await subscription.wait_work()
+        return
+    try:
+        await hub.beat(subscription)
+    except errors.ShuttingDown:
+        await subscription.wait_work()
 
 
 async def _tell_loss_or_work(subscription: Subscription, hub: Hub) -> None:

@@ -14,6 +14,7 @@ Events travel in pieces, encoded and joined once for all subscribers that get th
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import deque
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tracerd.core.tracee import Identity
     from tracerd.protocol.filters import Compiled
     from tracerd.server.access import Peer
+    from tracerd.server.recordings import Recording
+    from tracerd.server.replay import Replay
     from tracerd.server.settings import Limits
 
 Wire = Literal["json", "msgpack"]
@@ -182,11 +185,15 @@ class Subscription:
         "delivered_bytes",
         "detail",
         "everything",
+        "final",
         "finished",
         "gap",
         "given",
         "given_bytes",
+        "heartbeat_s",
         "id",
+        "linger_s",
+        "lingers",
         "lost",
         "markers",
         "markers_written",
@@ -194,11 +201,15 @@ class Subscription:
         "max_events",
         "over",
         "overflow",
+        "patient",
         "peer",
         "queue",
+        "recording",
+        "replay",
         "request",
         "sight",
         "string_limit",
+        "told",
         "wire",
         "wishes",
     )
@@ -225,6 +236,8 @@ class Subscription:
             request.string_limit or limits.string_limit, limits.max_string_limit
         )
         self.detail = Detail.named(request.detail)
+        self.patient = request.on_gap == "continue"
+        """Past events that are gone are told of, and no error."""
         self.everything = not request.filters
         """No filter: what its types let through need not be matched."""
         self.sight: Sight = None if peer.is_root else (peer.uid, peer.gid, peer.user_ns)
@@ -242,10 +255,18 @@ class Subscription:
             for want in compiled.wants
         )
         """Made once: the tracer may tell them apart by identity."""
+        self.heartbeat_s = (
+            max(request.heartbeat_ms, limits.heartbeat_ms) / 1000
+            if request.heartbeat_ms
+            else math.inf
+        )
+        self.linger_s = min(request.linger_ms / 1000, limits.linger_s)
 
         # All threads: set once, by whoever ends it, and never cleared.
         self.closed = False
         """Nothing more is matched for it."""
+        self.lingers = False
+        """What it wants is kept though it has been closed."""
 
         # The teller's.
         self.given = 0
@@ -259,12 +280,19 @@ class Subscription:
         """The same by the monotonic clock."""
         self.markers = 0
         self.gap = Gap()
+        self.told = 0
+        """The seq up to which it has been told of everything."""
+        self.final: int | None = None
+        """The last seq that it gets; None: it has not been closed."""
         self.alone = (self,)
         """For what is given to it and to nobody else."""
 
         # The trio thread's.
         self.blocked_ns = 0
         """For how long tracees waited for it, until they last went on."""
+        self.replay: Replay | None = None
+        """Set until it is live.  As long as it is, what is the teller's else is the replay's."""
+        self.recording: Recording | None = None
         self.delivered = 0
         self.delivered_bytes = 0
         self.markers_written = 0
@@ -275,6 +303,11 @@ class Subscription:
         """Its stream has ended."""
         self._work = trio.Event()
         self._progress = trio.lowlevel.ParkingLot()
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether all markers have been written: one more does no harm to who does not read."""
+        return self.markers == self.markers_written
 
     @property
     def is_full(self) -> bool:
@@ -361,6 +394,17 @@ class Subscription:
         while (short := self.delivered + self.markers_written < accepted) and not self.over:
             await self._progress.park()
         return not short
+
+    async def wait_live(self) -> bool:
+        """Wait until the past has been given; False if the stream ends before."""
+        while self.replay is not None and not self.over:
+            await self._progress.park()
+        return not self.over
+
+    def go_live(self) -> None:
+        """Note that the past has been given."""
+        self.replay = None
+        self._progress.unpark_all()
 
     async def wait_over(self) -> None:
         """Wait until the stream has ended."""

@@ -283,13 +283,15 @@ def test_lines(event, expected):
 def test_what_belongs_to_the_stream_names_no_process():
     nobody = {"seq": 20, "time_ns": 0, "pid": 0, "tid": 0}
     lost = events.Lost(**nobody, count=12, first=5, last=17)
-    odd = events.Lost(**nobody, count=1, first=5, last=5, why="expired")
+    odd = events.Lost(**nobody, count=1, first=5, last=5, why="odd")
+    gone = events.Lost(**nobody, count=0, first=5, last=9, why="unwatched")
     beat = events.Heartbeat(**nobody, matched=4, delivered=1, queued=2, lost=1)
 
     assert text(lost) == "+++ lost 12 events (seq 5..17): slow reader +++"
-    assert text(odd) == "+++ lost 1 events (seq 5..5): expired +++"
+    assert text(odd) == "+++ lost 1 events (seq 5..5): odd +++"
+    assert text(gone) == "+++ lost an unknown number of events (seq 5..9): nobody watched +++"
     assert text(beat) == "+++ heartbeat: 4 matched, 1 delivered, 2 queued, 1 lost +++"
-    assert text(events.Synced(**nobody)) == "+++ all before seq 20 has been sent +++"
+    assert text(events.Synced(**nobody)) == "+++ all up to seq 20 has been sent +++"
 
 
 def test_every_type_has_its_words():

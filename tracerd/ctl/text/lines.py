@@ -46,7 +46,12 @@ SIGNAL_FIELDS: Final = (
 )
 """Fields of siginfo_t, and of SignalStop."""
 
-LOSSES: Final = {"slow": "slow reader"}
+LOSSES: Final = {
+    "slow": "slow reader",
+    "expired": "no longer kept",
+    "restarted": "the daemon was restarted",
+    "unwatched": "nobody watched",
+}
 """Plain words for `why` of a lost event."""
 
 Kinds: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -214,8 +219,9 @@ def _detached(event: events.Detached) -> str:
 
 
 def _lost(event: events.Lost) -> str:
-    why = LOSSES.get(event.why, event.why)
-    return f"+++ lost {event.count} events (seq {event.first}..{event.last}): {escape(why)} +++"
+    why = escape(LOSSES.get(event.why, event.why))
+    many = f"{event.count} events" if event.count else "an unknown number of events"
+    return f"+++ lost {many} (seq {event.first}..{event.last}): {why} +++"
 
 
 def _blind(event: events.Blind) -> str:
@@ -224,7 +230,7 @@ def _blind(event: events.Blind) -> str:
 
 
 def _synced(event: events.Synced) -> str:
-    return f"+++ all before seq {event.seq} has been sent +++"
+    return f"+++ all up to seq {event.seq} has been sent +++"
 
 
 def _heartbeat(event: events.Heartbeat) -> str:

@@ -3,9 +3,13 @@ r"""Show events of the processes that are under trace (see `attach`).
   tracerctl watch
   tracerctl watch --path '/etc/**' --op write,delete
   tracerctl watch --pid 4321 -e '!%memory' --json | jq .
+  tracerctl watch --since 5m --op write
 
 Any number of watchers, each with filters of its own, may look at the same
-processes.  Ctrl-C ends it, with exit code 0; the processes stay under trace.
+processes.  With --since they begin with what the daemon has kept of the past:
+what somebody watched, or `attach --keep` had it keep.
+
+Ctrl-C ends it, with exit code 0; the processes stay under trace.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     filters.add_level(parser)
     filters.add_detail(parser)
     filters.add_overflow(parser, "drop")
+    filters.add_since(parser)
     parser.add_argument(
         "--until", type=int, default=0, metavar="PID", help="end when this process has ended"
     )
@@ -54,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         "overflow": arguments.overflow,
         "until": arguments.until,
     }
+    if arguments.since:
+        options |= {"since": arguments.since, "on_gap": "continue"}
     options |= display.options(arguments)
     with (
         Output.open(arguments.output, STDOUT) as output,
