@@ -69,6 +69,8 @@ class Attacher:
         if known is not None:
             self._keep(known, command, answer)
             return
+        if len(scene.tracker.tasks) >= scene.max_tracees:
+            raise errors.LimitReached("tracees", scene.max_tracees)
         held = command.held or PidFd(pid)
         ours = {os.getpid(), self._doorbell.tid}
         attach.check(pid, held, ours, trace_init=command.trace_init)

@@ -23,7 +23,7 @@ class AttachCommand:
 
     A process already traced for another owner is shared.  Answer: AttachResult, or raises
     NoSuchProcess, PermissionDenied, AlreadyTraced, KernelThread, OwnDaemon, ZombieProcess,
-    ExitingProcess, InitProcess.
+    ExitingProcess, InitProcess, LimitReached (there are too many tracees).
     The answer comes when every thread has stopped once, or at ExpireAttach.
 
     held: names the process for good; `pid` is it only while that lives.
@@ -284,6 +284,8 @@ class Statistics:
     """That no rule of the state machine covers, or that made us fail."""
     untold: int = 0
     """Things recorded of which no event could be made."""
+    let_go: int = 0
+    """New processes that went untraced because there were too many tracees."""
     reads: Callable[[], int] = int
     """Of tracees' memory, at calls, so far."""
     stuck: tuple[Stuck, ...] = ()

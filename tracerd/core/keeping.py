@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Callable
 
 from tracerd.core import describe, files, identity, kernel, procfs
@@ -210,6 +211,8 @@ class Keeper:
         if flags is None or flags & CLONE_NEWUSER:
             identity.read_credentials(process, pid)
         self._scene.processes[pid] = process
+        if fact.let_go:
+            self._let_go(parent, process, fact)
         for owner in process.owners:
             self._scene.targets[owner].processes.add(process)
         if not process.owners:
@@ -218,6 +221,21 @@ class Keeper:
                     target.leaving.add(process)
                     break
         return process
+
+    def _let_go(self, parent: Process, process: Process, fact: Made) -> None:
+        """Say that a new process goes untraced, for there are too many tracees."""
+        scene, most = self._scene, self._scene.max_tracees
+        process.owners, process.let_go = set(), True
+        scene.statistics.let_go += 1
+        if scene.statistics.let_go == 1:
+            log.warning(
+                "new processes go untraced",
+                extra={"fields": {"max_tracees": most, "first": process.pid, "of": parent.pid}},
+            )
+        if parent.wants("blind"):
+            detail = f"process {process.pid} is not traced: there are {most} tracees already"
+            head = scene.head(parent, fact.tid, time.time_ns())
+            scene.emit(parent, events.Blind(**head, what="untraced child", detail=detail))
 
     def _executed(self, fact: Executed, time_ns: int) -> None:
         scene, tid = self._scene, fact.tid
@@ -297,7 +315,8 @@ class Keeper:
     def _detached(self, process: Process, time_ns: int) -> None:
         scene = self._scene
         if process.wants("detached"):
-            why = next((t.why for t in scene.leavings if process in t.leaving), "detach")
+            unasked = "limit" if process.let_go else "detach"
+            why = next((t.why for t in scene.leavings if process in t.leaving), unasked)
             event = events.Detached(**scene.head(process, process.pid, time_ns), why=why)
             scene.emit(process, event)
 

@@ -7,6 +7,7 @@ must wait).  What is to be told goes to the teller, by the queue of the pump.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
 from tracerd.core import describe, kernel
@@ -40,7 +41,8 @@ class Scene:
     offset: Unix time minus CLOCK_MONOTONIC, in ns, as of this round.
     """
 
-    def __init__(self, gate: Gate, pump: Pump | None) -> None:
+    def __init__(self, gate: Gate, pump: Pump | None, max_tracees: int = sys.maxsize) -> None:
+        self.max_tracees = max_tracees
         self.gate = gate
         self.pump = pump or choose()
         self.tracker = Tracker()

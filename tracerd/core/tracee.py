@@ -66,6 +66,8 @@ class Process(Identity):
     held: bool = False
     attaching: bool = False
     """An attach is looking for its threads: it is kept though none may be known."""
+    let_go: bool = False
+    """It goes free because there are too many tracees."""
     told: bool = True
     """Subscribers have heard of it: it was forked under trace, or its attach has succeeded."""
     untold: set[int] = field(default_factory=set)

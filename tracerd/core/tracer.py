@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -81,7 +82,8 @@ TOLD_BEFORE_RESUME = (Signalled, Executed, Made)
 class Tracer:
     """See the head of this file.
 
-    publish, gate: see commands.py.
+    publish, gate: see commands.py.  max_tracees: threads; when there are so many, no process more
+    is taken under trace.
     """
 
     def __init__(
@@ -91,9 +93,10 @@ class Tracer:
         gate: Gate,
         pump: Pump | None = None,
         injection: Injection = NONE,
+        max_tracees: int = sys.maxsize,
     ) -> None:
         self.tid = 0
-        self._scene = Scene(gate, pump)
+        self._scene = Scene(gate, pump, max_tracees)
         self.statistics: Statistics = self._scene.statistics
         self._doorbell = Doorbell()
         self._teller = Teller(
@@ -223,7 +226,7 @@ class Tracer:
             self._undo_wakening(task, status)
             self._scene.back_to_pump(task)
         message = child_tgid = 0
-        alive = False
+        alive = let_go = False
         if status.kind in MAKERS or status.kind is Kind.EXEC:
             told = kernel.event_message(tid)
             if told is None:
@@ -231,13 +234,30 @@ class Tracer:
             message = told
             if task is not None and status.kind in MAKERS:
                 child_tgid = self._tgid_of_child(tid, task.tgid, message)
+                let_go = child_tgid == message and self._is_full(task)
                 if self._scene.tracker.doubtful(message):
                     child = procfs.status(message)
                     alive = child is not None and child.tracer == self.tid
-        decision = self._scene.tracker.feed(Observation(tid, status, message, child_tgid, alive))
+        decision = self._scene.tracker.feed(
+            Observation(tid, status, message, child_tgid, alive, let_go)
+        )
         self._carry_out(tid, status, decision, record.when_ns + self._scene.offset)
         if task is None and not status.ended:
             self._parked[tid] = record.when_ns
+
+    def _is_full(self, maker: Task) -> bool:
+        """Whether a process that this task made is to go untraced: there are enough tracees.
+
+        A process is traced whole or not at all, so its threads stay, whatever their number; and so
+        do the children of one whose seccomp filter makes calls fail without a tracer.
+        """
+        scene = self._scene
+        process = scene.processes.get(maker.tgid)
+        return (
+            len(scene.tracker.tasks) - len(self._parked) >= scene.max_tracees
+            and process is not None
+            and process.calls is None
+        )
 
     def _is_past(self, task: Task, status: WaitStatus) -> bool:
         """Whether a leader has been replaced since it stopped, by a thread that called execve.

@@ -80,7 +80,7 @@ class Observation:
 
     message: PTRACE_GETEVENTMSG at fork, vfork, clone (the child's tid) and exec (the former
     tid).  child_tgid: the child's process, for those that make one; 0: not known, a process of
-    its own.
+    its own.  let_go: the child is not to stay under trace.
     """
 
     tid: int
@@ -88,6 +88,7 @@ class Observation:
     message: int = 0
     child_tgid: int = 0
     child_alive: bool = False
+    let_go: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,13 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`tid` made `child`."""
+    """`tid` made `child`.  let_go: there are too many tracees: it goes free at its first stop."""
 
     tid: int
     child: int
     kind: Kind
     thread: bool
+    let_go: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,14 +311,16 @@ class Tracker:
         leaving: bool = False,
         adopted: bool = False,
         alive: bool = False,
+        let_go: bool = False,
     ) -> Decision:
         """Note that `tid` made `child`; the decision's `others` release it if it waits.
 
-        adopted: nobody said so, but the maker died before it could.
+        adopted: nobody said so, but the maker died before it could.  let_go: see Made.
         """
+        leaving = leaving or let_go
         thread = child_tgid not in (0, child)
         tgid = child_tgid if thread else child
-        made = Made(tid, child, kind, thread)
+        made = Made(tid, child, kind, thread, let_go)
         if alive:  # so what is noted under its tid was another task's
             self._ended_early.pop(child, None)
             self._adopted.pop(child, None)
@@ -343,8 +347,8 @@ class Tracker:
             facts = (*facts, GroupStopped(child, known.born_stopped))
             if not leaving:
                 known.state = State.LISTENING
-        let_go = self._go(known, Resume.LISTEN if known.born_stopped else Resume.RUN, facts)
-        return Decision(Resume.HOLD, let_go.facts, ((child, let_go.resume),))
+        released = self._go(known, Resume.LISTEN if known.born_stopped else Resume.RUN, facts)
+        return Decision(Resume.HOLD, released.facts, ((child, released.resume),))
 
     def _go(self, task: Task, resume: Resume, facts: tuple[Fact, ...]) -> Decision:
         if not task.leaving:
@@ -418,6 +422,7 @@ class Tracker:
             seen.child_tgid,
             leaving=task.leaving,
             alive=seen.child_alive,
+            let_go=seen.let_go,
         )
         mine = self._go(task, Resume.RUN, (*facts, *told.facts))
         return Decision(mine.resume, mine.facts, told.others)

@@ -79,7 +79,16 @@ def serve(settings: Settings, listening: Sequence[Listening]) -> int:
     try:
         return trio.run(
             daemon.run,
-            Core(partial(Tracer, pump=pump, injection=settings.inject or NONE), CATALOGUE, LISTED),
+            Core(
+                partial(
+                    Tracer,
+                    pump=pump,
+                    injection=settings.inject or NONE,
+                    max_tracees=settings.max_tracees,
+                ),
+                CATALOGUE,
+                LISTED,
+            ),
             watchdog_s,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )

@@ -137,6 +137,7 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
 def _counters(health: Health, core: Statistics) -> dict[str, dict[str, int]]:
     counters = health.tally.counts()
     counters["faults"] |= {"odd_stops": core.odd_stops, "untold": core.untold}
+    counters["let_go"] = {"tracee limit": core.let_go}
     counters["log"] = {"dropped": dropped_lines()}
     return counters
 

@@ -86,6 +86,9 @@ class Settings:
     """Seconds; see core's checkup."""
     placement: Literal["auto", "none"] = "auto"
     """Whether the tracer may choose the CPU it runs on."""
+    max_tracees: int = 8192
+    """Threads under trace; beyond, new processes go untraced.  Each costs some 20 KiB and a
+    descriptor; a program that forks without end must not be able to take all there is."""
     inject: Injection | None = None
     """Faults made on purpose."""
     limits: Limits = field(default_factory=Limits)
@@ -156,6 +159,14 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         help="auto (default): where it helps, the tracer moves to the CPU of the program it traces "
         "(nothing of the program is changed); none: never",
     )
+    parser.add_argument(
+        "--max-tracees",
+        type=_count,
+        default=8192,
+        metavar="N",
+        help="when so many threads are traced, the processes they make from then on go untraced, "
+        "and a `blind` event says so (default: 8192)",
+    )
     # For tests, and for authors of clients: not a thing to find in --help.
     parser.add_argument("--inject", type=_faults, metavar="FAULTS", help=argparse.SUPPRESS)
     parser.add_argument(
@@ -169,6 +180,13 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     given = vars(parser.parse_args(arguments))
     limits = Limits(history_bytes=given.pop("buffer_size"))
     return Settings(**given, limits=limits)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
 
 
 def _faults(text: str) -> Injection:
