@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from tracerd import errors
@@ -102,7 +102,7 @@ class Tracer:
         self._teller = Teller(
             self._scene.pump, publish, gate, self.statistics, self._look_at_gate_soon, injection
         )
-        self._wait = injection.hanging(injection.tracer_hang, self._scene.pump.wait)
+        self._next_records = injection.hanging(injection.tracer_hang, self._wait)
         self._watcher = Watcher(self._scene)
         self._keeper = Keeper(self._scene, self._watcher)
         self._attacher = Attacher(self._scene, self._keeper, self._watcher, self._doorbell)
@@ -161,7 +161,7 @@ class Tracer:
 
     def _round(self) -> None:
         scene = self._scene
-        records = self._wait()
+        records = self._next_records()
         scene.offset = time.time_ns() - time.monotonic_ns()
         for record in records:
             try:
@@ -183,6 +183,9 @@ class Tracer:
         if self._commands:
             self._obey()
         self._sum_up()
+
+    def _wait(self) -> Sequence[Pair | StopRecord]:
+        return self._scene.pump.wait()
 
     def _rescue(self, record: StopRecord | Pair) -> None:
         """Let a task go on whose stop made us fail."""
