@@ -101,7 +101,7 @@ class Teller:
             TargetEnded: self._items.append,
             End: self._end,
         }
-        self._take = injection.hanging(injection.teller_hang, pump.take)
+        self._next_items = injection.hanging(injection.teller_hang, self._take)
         self._delay_s = injection.handoff_delay
 
     def start(self) -> None:
@@ -127,8 +127,11 @@ class Teller:
         while not self._over:
             self._turn()
 
+    def _take(self) -> Sequence[Any]:
+        return self._pump.take()
+
     def _turn(self) -> None:
-        taken = self._take()
+        taken = self._next_items()
         if not taken:
             self._over = self._thread is not None
             return
