@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from build import command
 
 import tracerd.client
 
@@ -238,6 +239,52 @@ def test_what_cannot_be_seen_is_told(tracerctl, tmp_path):
     assert re.fullmatch(
         r"complete: no \(0 lost, 1 blind, 0 unresolved\); io_uring in python3\[\d+\]", verdict
     )
+
+
+def test_a_ring_that_is_open_already_is_told(tracerctl, daemon, tracee, until, tmp_path):
+    """Also to the second who looks at the process."""
+    ring = tracee("ring_user", "/dev/null", "wait")
+    assert tracerctl("attach", ring.pid, socket=daemon.socket).returncode == 0
+    started = []
+    for number in range(2):
+        started.append(
+            tracerctl.start(
+                *("files", "--json", "-o", f"log-{number}", "-p", ring.pid),
+                socket=daemon.socket,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        assert f"ring_user[{ring.pid}]: io_uring: " in started[-1].stderr.readline()
+    ring.send(signal.SIGUSR1)
+    for number, ctl in enumerate(started):
+        ctl.communicate(timeout=60)
+        document = json.loads((tmp_path / f"log-{number}").read_text())
+        assert document["complete"] is False
+        blind = {(each["pid"], each["what"]) for each in document["blind"]}
+        assert (ring.pid, "io_uring") in blind
+
+
+@pytest.mark.parametrize("options", [(), ("--no-seccomp",), ("--seccomp",)], ids=str)
+def test_a_program_does_without_a_ring(tracerctl, tmp_path, options):
+    (tmp_path / "f").write_text("text\n")
+    done = tracerctl(
+        *("files", "--json", "-o", "log", "--no-io-uring", *options),
+        *("--path", tmp_path / "f", "--", *command("ring_user", tmp_path / "f")),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "call: text\n", "")
+    document = json.loads((tmp_path / "log").read_text())
+    assert document["complete"] is True
+    [entry] = document["files"]
+    assert (entry["path"], entry["ops"]) == (str(tmp_path / "f"), {"read": 1})
+
+
+def test_a_program_that_is_run_does_without_a_ring(tracerctl):
+    program = ("--", *command("ring_user", "/dev/null"))
+    done = tracerctl("run", "--no-io-uring", "-o", "-", *program)
+    assert "io_uring_setup(" in done.stdout
+    assert " = -1 ENOSYS (Function not implemented)" in done.stdout
+    assert "blind" not in done.stdout
 
 
 def test_the_daemons_death_is_told_and_harms_nobody(tracerctl, start_daemon, until, tmp_path):

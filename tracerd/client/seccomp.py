@@ -11,6 +11,9 @@ For who starts a program under trace and wants the other calls at native speed:
 Under a tracer only: without one every call that the filter stops fails with ENOSYS, and so it
 does when the tracer has gone.
 
+A second kind of filter, of without_io_uring(), makes the calls of io_uring fail as on a kernel
+that has none.  It needs no tracer, and goes with the first: the stricter of two answers counts.
+
 A filter is a row of 8-byte instructions of classic BPF, see seccomp(2) and linux/filter.h.  It
 looks at nothing but the architecture and the number of a call, so the kernel (5.11 and later)
 knows the calls that it lets through beforehand, and does not run it for them.
@@ -31,6 +34,8 @@ from typing import Final, NoReturn
 
 RET_TRACE: Final = 0x7FF00000
 RET_ALLOW: Final = 0x7FFF0000
+RET_ERRNO: Final = 0x00050000
+"""The call fails with the errno in the low 16 bits."""
 
 MARK: Final = 0x7464
 """Data of our RET_TRACE, for PTRACE_GETEVENTMSG: so a tracer can tell our stops from those of a
@@ -38,6 +43,12 @@ filter of the program's own."""
 
 ARCHITECTURES: Final = {"x86_64": 0xC000003E, "i386": 0x40000003}
 """AUDIT_ARCH_* by the names that the protocol has for them."""
+
+AARCH64: Final = 0xC00000B7
+"""Its AUDIT_ARCH_*."""
+
+IO_URING: Final = range(425, 428)
+"""io_uring_setup, io_uring_enter, io_uring_register, on every architecture."""
 
 X32_BIT: Final = 1 << 30
 """Numbers of x86-64 from here up are x32's."""
@@ -49,8 +60,8 @@ MOST_RANGES: Final = 500
 """Of one architecture: so that two of them always fit."""
 
 _INSTRUCTION: Final = struct.Struct("=HBBI")
-_LOAD, _JUMP, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x06
-"""BPF_LD|W|ABS, BPF_JMP|JA, BPF_JMP|JEQ|K, BPF_JMP|JGE|K, BPF_RET|K."""
+_LOAD, _JUMP, _IF_EQUAL, _IF_AT_LEAST, _RETURN, _AND = 0x20, 0x05, 0x15, 0x35, 0x06, 0x54
+"""BPF_LD|W|ABS, BPF_JMP|JA, BPF_JMP|JEQ|K, BPF_JMP|JGE|K, BPF_RET|K, BPF_ALU|AND|K."""
 _NR, _ARCH = 0, 4
 """Offsets in struct seccomp_data."""
 _FARTHEST: Final = 255
@@ -94,6 +105,24 @@ def program(
     code.append(_instruction(_RETURN, stop))
     assert len(code) <= LONGEST
     return b"".join(code)
+
+
+def without_io_uring() -> bytes:
+    """Return the filter with which the calls of io_uring fail with ENOSYS, those of x32 too.
+
+    Programs that can do without it do so then, by calls that can be seen.
+    """
+    known = [*ARCHITECTURES.values(), AARCH64]
+    look = [
+        _instruction(_LOAD, _NR),
+        _instruction(_AND, ~X32_BIT & 0xFFFF_FFFF),
+        _instruction(_IF_AT_LEAST, IO_URING.stop, 1, 0),
+        _instruction(_IF_AT_LEAST, IO_URING.start, 1, 0),
+        _instruction(_RETURN, RET_ALLOW),
+        _instruction(_RETURN, RET_ERRNO | errno.ENOSYS),
+    ]
+    which = [_instruction(_IF_EQUAL, arch, len(known) - at, 0) for at, arch in enumerate(known)]
+    return b"".join([_instruction(_LOAD, _ARCH), *which, _instruction(_RETURN, RET_ALLOW), *look])
 
 
 def _instruction(code: int, k: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -370,6 +370,7 @@ class Attacher:
                 exe=process.exe,
             )
             scene.emit(process, event)
+        self._keeper.sight.look(process)
         ready = sorted(process.threads - job.pending)
         calls = process.calls if process.hidden else None
         job.answer(AttachResult(job.pid, ready, sorted(job.pending), calls))

@@ -26,6 +26,7 @@ from tracerd.core.interpreters import Interpreters
 from tracerd.core.items import Gone, GoneProcess, Implied, Resumable, Unfinished
 from tracerd.core.pump import Call, Mode, Pair
 from tracerd.core.scene import Scene, Target
+from tracerd.core.sight import IO_URING, UNSEEN, Sight
 from tracerd.core.state_calls import CREDENTIAL_CALLS, ROOT_CALLS
 from tracerd.core.syscalls import TABLED, lookup
 from tracerd.core.tracee import Process
@@ -60,6 +61,7 @@ class Keeper:
         self._scene = scene
         self._watcher = watcher
         self._interpreters = Interpreters()
+        self.sight = Sight(scene, watcher)
         self._table: dict[type, Callable[..., None]] = {
             Started: self._started,
             Made: self._made,
@@ -123,7 +125,7 @@ class Keeper:
         if name in ROOT_CALLS:
             identity.read_root(process, tid)
         if name == "io_uring_setup":
-            self._blind(process, back, "io_uring", "what is submitted to the ring is no call")
+            self._blind(process, back, IO_URING, UNSEEN)
         if (clone_flags(entry) or 0) & CLONE_UNTRACED:
             self._blind(process, back, "untraced child", f"task {back.ret} escapes tracing")
 
@@ -165,14 +167,9 @@ class Keeper:
         self._blind(process, back, "ptrace", detail)
 
     def _blind(self, process: Process, back: Call, what: str, detail: str) -> None:
-        """Say once per process that something in it cannot be seen."""
-        scene = self._scene
-        if what in process.blind or not process.wants("blind"):
-            return
-        process.blind.add(what)
-        self._watcher.identify(process)
-        head = scene.head(process, back.tid, back.when_ns + scene.offset)
-        scene.emit(process, events.Blind(**head, what=what, detail=detail))
+        """Say that a call has made something of a process unseen."""
+        time_ns = back.when_ns + self._scene.offset
+        self.sight.fails(process, back.tid, time_ns, what, detail)
 
     def _made(self, fact: Made, time_ns: int) -> None:
         scene = self._scene
@@ -202,6 +199,8 @@ class Keeper:
                 child_ns=process.inner.get(fact.child),
             )
             scene.emit(parent, event)
+        if not fact.thread:
+            self.sight.born(parent, process)
 
     def _new_process(self, parent: Process, fact: Made) -> Process:
         pid = fact.child
@@ -272,6 +271,7 @@ class Keeper:
                 process.identity, tid, fact.former, place, time_ns, detail=detail, envp=envp
             )
             scene.emit(process, event)
+        self.sight.look(process)
 
     def unfinished(self, process: Process, tid: int, time_ns: int) -> None:
         """Tell of a call that will never return."""

@@ -62,6 +62,8 @@ class Process(Identity):
     mode: Mode = Mode.FREE
     calls: frozenset[str] | None = None
     blind: set[str] = field(default_factory=set)
+    looked_at: bool = False
+    """What it had open before has been looked for; see Sight."""
     stopped: bool = False
     held: bool = False
     attaching: bool = False

@@ -119,7 +119,7 @@ class Tracer:
             ExpireAttach: self._attacher.expire,
             ReleaseCommand: self._attacher.release,
             ExpireRelease: self._attacher.expire_release,
-            SetInterest: self._watcher.set_interest,
+            SetInterest: self._set_interest,
             ExpireInterest: self._watcher.expire,
             Recheck: self._holder.recheck,
             Snapshot: self._snapshot,
@@ -421,6 +421,12 @@ class Tracer:
     def _refuse_commands(self) -> None:
         while self._commands:
             self._commands.popleft()[1](errors.ShuttingDown())
+
+    def _set_interest(self, command: SetInterest, answer: Answer) -> None:
+        self._watcher.set_interest(command, answer)
+        for process in self._scene.processes.values():
+            if process.told:
+                self._keeper.sight.look(process)
 
     def _snapshot(self, _command: Snapshot, answer: Answer) -> None:
         processes = [p for p in self._scene.processes.values() if not p.hidden]

@@ -38,7 +38,7 @@ ALL_CALLS: Final = ["*"]
 
 
 def add_seccomp(parser: argparse.ArgumentParser) -> None:
-    """Add --seccomp and --no-seccomp."""
+    """Add --seccomp and --no-seccomp, and --no-io-uring."""
     import argparse  # noqa: PLC0415  loaded by our caller already
 
     parser.add_argument(
@@ -48,6 +48,17 @@ def add_seccomp(parser: argparse.ArgumentParser) -> None:
         "others cost nothing; it is then killed if the daemon dies, and cannot be detached from. "
         "Without privileges this keeps set-user-ID programs from changing users. (default: where "
         "it needs no such restriction; --no-seccomp: never)",
+    )
+
+
+def add_no_io_uring(parser: argparse.ArgumentParser) -> None:
+    """Add --no-io-uring."""
+    parser.add_argument(
+        "--no-io-uring",
+        action="store_true",
+        help="have the kernel answer the command's io_uring calls with ENOSYS, as one without "
+        "io_uring does, so that it uses calls that can be seen. Without privileges this keeps "
+        "set-user-ID programs from changing users, as --seccomp does.",
     )
 
 
@@ -121,21 +132,26 @@ def traced(
     options: Callable[[int], Mapping[str, Any]],
     *,
     seccomp: bool | None = None,
+    no_io_uring: bool = False,
 ) -> Iterator[TracedCommand]:
     """Start `command` under trace, with a subscription that loses nothing of it.
 
     options: the arguments of `subscribe`, given the program's pid.  seccomp: whether to use a
     seccomp filter if not all calls are wanted; None: if that changes nothing else for the
-    program.  Raises CommandError if it has to be and cannot.
+    program.  no_io_uring: let io_uring's calls fail.  Raises CommandError if a filter has to be and
+    cannot.
     """
+    if no_io_uring:
+        _check_filters("--no-io-uring")
+    restrict = bool(seccomp) or no_io_uring
     client = session.client
     tracer = client.status().pid
     with Wakeup(SIGNALS) as wakeup:
-        child = Child(command, wakeup, tracer, no_new_privs=bool(seccomp))
+        child = Child(command, wakeup, tracer, no_new_privs=restrict, no_io_uring=no_io_uring)
         try:
             wanted = options(child.pid)
             subscription = client.subscribe(until=child.pid, overflow="block", **wanted)
-            calls = _selection(subscription, wanted, seccomp)
+            calls = _selection(subscription, wanted, seccomp, restrict=restrict)
             reply = client.attach(child.pid, scope="connection", until_exec=True, calls=calls)
             filter_ = _filter(reply.calls)
         except BaseException:
@@ -147,20 +163,36 @@ def traced(
             yield TracedCommand(child, subscription, wakeup, filtered=bool(filter_))
 
 
-def _selection(
-    subscription: SyncSubscription, wanted: Mapping[str, Any], seccomp: bool | None
-) -> CallSelection | None:
-    """Return which calls to filter for; None if there is to be no filter."""
-    reply = subscription.reply
-    if seccomp is False or not reply.pushed_down or reply.pushed_down == ALL_CALLS:
-        return None  # without any call to look at, none stops
+def _check_filters(option: str) -> None:
+    """Raise CommandError if no filter can be installed, which an option asks for."""
     from tracerd.client.seccomp import refusal  # noqa: PLC0415  slow to import
 
     # Now, for once it is under trace with a filter in view there is no way back.
-    if (error := refusal(no_new_privs=bool(seccomp))) is not None:
-        if seccomp:
-            raise CommandError(f"--seccomp: no filter can be installed here: {error.strerror}")
-        return None
+    if (error := refusal(no_new_privs=True)) is not None:
+        raise CommandError(f"{option}: no filter can be installed here: {error.strerror}")
+
+
+def _selection(
+    subscription: SyncSubscription,
+    wanted: Mapping[str, Any],
+    seccomp: bool | None,
+    *,
+    restrict: bool,
+) -> CallSelection | None:
+    """Return which calls to filter for; None if there is to be no filter.
+
+    restrict: no_new_privs will be set anyhow.
+    """
+    reply = subscription.reply
+    if seccomp is False or not reply.pushed_down or reply.pushed_down == ALL_CALLS:
+        return None  # without any call to look at, none stops
+    if seccomp:
+        _check_filters("--seccomp")
+    else:
+        from tracerd.client.seccomp import refusal  # noqa: PLC0415  as above
+
+        if refusal(no_new_privs=restrict) is not None:
+            return None
     return CallSelection(filters=reply.filters or [], level=wanted.get("level", "path"))
 
 

@@ -49,11 +49,17 @@ class Child:
     """The program to be, waiting.  Exactly one of release() and abandon() is due."""
 
     def __init__(
-        self, command: list[str], wakeup: Wakeup, tracer: int, *, no_new_privs: bool = False
+        self,
+        command: list[str],
+        wakeup: Wakeup,
+        tracer: int,
+        *,
+        no_new_privs: bool = False,
+        no_io_uring: bool = False,
     ) -> None:
         """Fork.  `tracer`: the daemon's pid, which the child allows to trace it under Yama.
 
-        no_new_privs: see seccomp.install.
+        no_new_privs: see seccomp.install.  no_io_uring: see seccomp.without_io_uring.
         """
         reader, writer = os.pipe()
         # Until the child has its own dispositions, a Ctrl-C would reach our handlers in it.
@@ -61,7 +67,7 @@ class Child:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(writer)
-            _become(command, wakeup, mask, reader, tracer, no_new_privs)
+            _become(command, wakeup, mask, reader, tracer, no_new_privs, no_io_uring)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(reader)
         self._writer = writer
@@ -110,6 +116,7 @@ def _become(
     reader: int,
     tracer: int,
     no_new_privs: bool,
+    no_io_uring: bool,
 ) -> NoReturn:
     """Be the child: wait for the word, then exec.  Never returns, never raises."""
     code = NOT_EXECUTABLE
@@ -125,20 +132,26 @@ def _become(
         with open(reader, "rb") as pipe:
             word = pipe.read()
         if word and len(word) == _WORD.size + _WORD.unpack_from(word)[0]:
-            code = _filter_and_exec(word[_WORD.size :], command, no_new_privs)
+            filter_ = word[_WORD.size :]
+            code = _filter_and_exec(filter_, command, no_new_privs, no_io_uring)
     except BaseException as error:  # noqa: BLE001  nothing may unwind into the parent's code
         _say(f"{command[0]}: {error}")
     finally:
         os._exit(code)
 
 
-def _filter_and_exec(filter_: bytes, command: list[str], no_new_privs: bool) -> int:
+def _filter_and_exec(
+    filter_: bytes, command: list[str], no_new_privs: bool, no_io_uring: bool
+) -> int:
     """Exec, or say why not and return the exit code for it."""
-    if filter_:
+    if filter_ or no_io_uring:
         from tracerd.client import seccomp  # noqa: PLC0415  slow to import, and seldom needed
 
         try:
-            seccomp.install(filter_, no_new_privs=no_new_privs)
+            if no_io_uring:
+                seccomp.install(seccomp.without_io_uring(), no_new_privs=no_new_privs)
+            if filter_:
+                seccomp.install(filter_, no_new_privs=no_new_privs)
         except OSError as error:
             # The tracer counts on it: without it, it would see nothing.
             _say(f"cannot install a seccomp filter (--no-seccomp does without): {error.strerror}")

@@ -108,7 +108,7 @@ class Nothing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """No parameters."""
 
 
-class ProcessState(msgspec.Struct, kw_only=True):
+class ProcessState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A traced process, for List."""
 
     pid: int
@@ -124,6 +124,8 @@ class ProcessState(msgspec.Struct, kw_only=True):
     """`running`, `stopped` (group-stop), `held` (by a full `block` subscription)."""
     attached_ns: int
     """Unix time."""
+    blind: list[str] = []
+    """What of it is known not to be seen: `what` of the Blind events there were."""
 
 
 class ListReply(msgspec.Struct, kw_only=True):

@@ -83,6 +83,7 @@ async def list_(house: House, caller: Caller, _call: messages.Nothing) -> messag
                 roots=house.targets.roots(each.owners),
                 state="held" if each.held else "stopped" if each.stopped else "running",
                 attached_ns=each.attached_ns,
+                blind=sorted(each.blind),
             )
             for each in processes
             if caller.peer.may_see(each)

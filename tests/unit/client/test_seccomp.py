@@ -54,6 +54,8 @@ def answer(code, arch, nr):
                 at += if_true if accumulator == k else if_false
             case 0x35:
                 at += if_true if accumulator >= k else if_false
+            case 0x54:
+                accumulator &= k
             case 0x06:
                 return k
             case _:
@@ -106,6 +108,23 @@ def test_numbers_too_scattered_for_the_kernel(numbers):
     widest = sorted(numbers)[-200:]
     if widest[1] - widest[0] > 2:
         assert {answer(filter_, X86_64, nr + 1) for nr in widest} == {RET_ALLOW}
+
+
+@settings(deadline=None)
+@given(st.integers(0, (1 << 32) - 1))
+@example(424)
+@example(425)
+@example(427)
+@example(428)
+@example(X32_BIT | 426)
+def test_io_uring_alone_is_refused(nr):
+    filter_ = instructions(seccomp.without_io_uring())
+    refused = 425 <= nr & ~X32_BIT <= 427
+
+    for arch in (X86_64, I386, ARM):
+        expected = RET_ERRNO | errno.ENOSYS if refused else RET_ALLOW
+        assert answer(filter_, arch, nr) == expected
+    assert answer(filter_, 0x16, nr) == RET_ALLOW  # s390: a number may mean something else
 
 
 def test_a_search_is_short():

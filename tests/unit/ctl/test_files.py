@@ -382,3 +382,87 @@ def test_live_and_report_agree():
     assert sum(tally.count for tally in counted) == sum(
         len(list(accesses(event))) for event in seen
     )
+
+
+# ---- Files that are written under one name and then given another ----
+
+
+def made(path, **fields):
+    return call(
+        access(path, "create", created=True, **fields),
+        access(path, "write", created=True, **fields),
+    )
+
+
+def renamed(old, new, *more):
+    entries = [access(old, "rename-from"), access(new, "rename-to")]
+    return call(*entries, *more, syscall="renameat2")
+
+
+def test_a_file_that_is_made_and_then_renamed_is_one():
+    report = report_of(made("/d/.new"), call(access("/d/.new", "attr")), renamed("/d/.new", "/d/f"))
+
+    assert not report.renames
+    assert list(report.files) == [Name("/d/f")]
+    assert report.files[Name("/d/f")].ops == {"create": 1, "write": 1, "attr": 1, "rename": 1}
+    assert shown(report)[1].startswith("/d/f (by way of /d/.new)  ")
+    [entry] = document(report)["files"]
+    assert entry["via"] == ["/d/.new"]
+
+
+def test_by_several_names_and_onto_what_was_written_before():
+    report = report_of(
+        call(access("/c", "read")), made("/a"), renamed("/a", "/b"), renamed("/b", "/c")
+    )
+
+    assert list(report.files) == [Name("/c")]
+    assert report.files[Name("/c")].via == {"/a", "/b"}
+    assert report.files[Name("/c")].ops == {"read": 1, "create": 1, "write": 1, "rename": 2}
+
+
+def test_what_was_there_before_is_renamed():
+    report = report_of(
+        call(access("/a", "write", created=False)), renamed("/a", "/b"),
+        made("/x"), call(access("/x", "delete"), syscall="unlink"), renamed("/x", "/y"),
+    )  # fmt: skip
+
+    assert [(one.old.shown, one.new.shown) for one in report.renames] == [
+        ("/a", "/b"), ("/x", "/y"),
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_made_and_then_exchanged_is_not_one():
+    exchange = renamed("/a", "/b", access("/b", "rename-from"), access("/a", "rename-to"))
+    report = report_of(made("/a"), exchange)
+
+    assert [(one.old.shown, one.new.shown) for one in report.renames] == [
+        ("/a", "/b"), ("/b", "/a"),
+    ]  # fmt: skip
+    assert list(report.files) == [Name("/a")]
+
+
+def test_a_file_without_a_name_that_is_given_one():
+    nameless = {"real": "/d/#7", "deleted": True, "dev": "0:1", "ino": 7}
+    report = report_of(
+        made("/d", **nameless),
+        call(
+            access("/d/#7", "link", deleted=True, fd=3, raw=""),
+            access("/d/f", "link", created=True),
+            syscall="linkat",
+        ),
+    )
+
+    assert list(report.files) == [Name("/d/f")]
+    assert report.files[Name("/d/f")].ops == {"create": 1, "write": 1, "link": 1}
+
+
+def test_blindness_is_told_once_for_a_process():
+    blind = events.Blind(**HEAD, what="io_uring")
+    report = report_of(blind, blind, events.Blind(**{**HEAD, "pid": 99}, what="io_uring"))
+
+    assert [event.pid for event in report.blind] == [10, 99]
+
+
+@pytest.mark.parametrize(("errno", "counted"), [("EBADF", 0), ("EFAULT", 0), ("ENOENT", 1)])
+def test_a_path_that_leads_nowhere_leaves_nothing_out(errno, counted):
+    assert report_of(call(access("x", unresolved=True), errno=errno)).unresolved == counted

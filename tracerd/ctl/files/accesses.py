@@ -6,7 +6,10 @@ Rules:
 * a call that the kernel will restart gives nothing: its repetition does;
 * a successful exec is told by the `exec` event (the execve call's own
   `syscall_exit` gives only what failed, and what the kernel opened by itself);
-* a rename is one access with two names (an exchange is two).
+* a rename is one access with two names (an exchange is two), and so is the link that gives a
+  file its first name (O_TMPFILE), which until then goes by the kernel's name for it;
+* a path that the kernel itself could not look up (EFAULT, EBADF, ENAMETOOLONG) leaves nothing out:
+  it is not counted as unresolved.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 RENAMES: Final = frozenset({"rename-from", "rename-to"})
+NOWHERE: Final = frozenset({"EFAULT", "EBADF", "ENAMETOOLONG"})
+"""Errors of calls whose path could lead to no file."""
 UNFINISHED: Final = "unfinished"
 """In place of an errno: the call never returned."""
 
@@ -34,7 +39,10 @@ class Name(NamedTuple):
 
 
 class Access(NamedTuple):
-    """One operation.  to: the new name of a rename.  real: the kernel's own name, if another."""
+    """One operation.  to: the new name of a rename.  real: the kernel's own name, if another.
+
+    made: the file was made by this call.  swaps: the rename is half of an exchange.
+    """
 
     op: str
     name: Name
@@ -44,6 +52,8 @@ class Access(NamedTuple):
     real: str | None = None
     implied: bool = False
     unresolved: bool = False
+    made: bool = False
+    swaps: bool = False
 
 
 class Operations:
@@ -87,9 +97,15 @@ def _call(event: SyscallExit) -> Iterator[Access]:
     for before, after in renames:
         access = _access(before, "rename", event.syscall, errno)
         yield access._replace(
-            to=_name(after), unresolved=access.unresolved or after.unresolved or after.truncated
+            to=_name(after),
+            unresolved=access.unresolved or _is_unresolved(after, errno),
+            swaps=len(renames) > 1,
         )
     told = [entry for pair in renames for entry in pair]
+    links = [entry for entry in event.files if entry.op == "link"]
+    if len(links) == 2 and links[0].deleted and errno is None:
+        told += links
+        yield _access(links[0], "link", event.syscall, errno)._replace(to=_name(links[1]))
     for entry in event.files:
         by_event = entry.op == "exec" and not entry.implied and errno is None
         if by_event or any(entry is other for other in told):
@@ -98,7 +114,13 @@ def _call(event: SyscallExit) -> Iterator[Access]:
 
 
 def _name(entry: FileAccess) -> Name:
+    if entry.deleted and entry.real is not None:
+        return Name(entry.real, entry.real_b64)  # it has no other (O_TMPFILE), or none any more
     return Name(entry.path, entry.path_b64)
+
+
+def _is_unresolved(entry: FileAccess, errno: str | None) -> bool:
+    return (entry.unresolved or entry.truncated) and errno not in NOWHERE
 
 
 def _access(entry: FileAccess, op: str, syscall: str, errno: str | None) -> Access:
@@ -107,7 +129,8 @@ def _access(entry: FileAccess, op: str, syscall: str, errno: str | None) -> Acce
         _name(entry),
         syscall,
         errno=errno,
-        real=entry.real if entry.real != entry.path else None,
+        real=entry.real if entry.real != entry.path and not entry.deleted else None,
         implied=entry.implied,
-        unresolved=entry.unresolved or entry.truncated,
+        unresolved=_is_unresolved(entry, errno),
+        made=op == "create" and entry.created is True,
     )

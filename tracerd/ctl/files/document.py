@@ -57,6 +57,8 @@ def _tally(tally: Tally) -> dict[str, Any]:
     }
     if tally.real:
         fields["real"] = sorted(tally.real)
+    if tally.via:
+        fields["via"] = sorted(tally.via)
     if tally.implied:
         fields["implied"] = True
     if tally.unresolved:

@@ -42,7 +42,8 @@ class Tally:
     """How often each operation was done, and by whom.
 
     who: command name -> pids.  real: the kernel's own names of the file, where they differ.
-    implied: all of it was done by the kernel of its own accord (see FileAccess.implied).
+    implied: all of it was done by the kernel of its own accord (see FileAccess.implied).  via: the
+    names that the file had while it was written, before it was given this one.
     """
 
     ops: Counter[str] = field(default_factory=Counter)
@@ -50,6 +51,17 @@ class Tally:
     real: set[str] = field(default_factory=set)
     unresolved: bool = False
     implied: bool = True
+    via: set[str] = field(default_factory=set)
+
+    def take(self, other: Tally) -> None:
+        """Add all that was counted of the same file under another name."""
+        self.ops += other.ops
+        for comm, pids in other.who.items():
+            self.who.setdefault(comm, set()).update(pids)
+        self.real |= other.real
+        self.unresolved |= other.unresolved
+        self.implied &= other.implied
+        self.via |= other.via
 
     def add(self, event: Event, access: Access) -> None:
         """Count one access, made by the process of `event`."""
@@ -84,6 +96,8 @@ class Report:
     blind: list[events.Blind] = field(default_factory=list)
     unresolved: int = 0
     interrupted: str = ""
+    made: set[Name] = field(default_factory=set)
+    """Names of files that were made and have been neither deleted nor renamed."""
 
     @property
     def complete(self) -> bool:
@@ -96,7 +110,9 @@ class Report:
             case events.Lost():
                 self.lost += event.count
             case events.Blind():
-                self.blind.append(event)
+                known = {(each.pid, each.what) for each in self.blind}
+                if (event.pid, event.what) not in known:
+                    self.blind.append(event)
             case _:
                 for access in accesses(event):
                     self.unresolved += access.unresolved
@@ -106,9 +122,26 @@ class Report:
         name = plain(access.name)
         if access.errno is not None:
             return _of(self.failures, Failure(name, access.errno))
-        if access.to is not None:
-            return _of(self.renames, Rename(name, plain(access.to)))
-        return _of(self.files, name)
+        if access.made:
+            self.made.add(name)
+        if access.op == "delete":
+            self.made.discard(name)
+        if access.to is None:
+            return _of(self.files, name)
+        to = plain(access.to)
+        if name in self.made and not access.swaps:
+            return self._moved(name, to)
+        self.made.discard(to)
+        return _of(self.files, to) if access.op == "link" else _of(self.renames, Rename(name, to))
+
+    def _moved(self, name: Name, to: Name) -> Tally:
+        """Tell a file that was made under one name and then given another under the latter."""
+        self.made.discard(name)
+        self.made.add(to)
+        whole = _of(self.files, to)
+        whole.take(self.files.pop(name, Tally()))
+        whole.via.add(name.shown)
+        return whole
 
 
 def plain(name: Name) -> Name:

@@ -70,6 +70,8 @@ def marked(shown: Name, tally: Tally) -> str:
     text = name(shown.shown)
     if len(tally.real) == 1:
         text += f" -> {name(*tally.real)}"
+    if tally.via:
+        text += f" (by way of {name(min(tally.via))}{', ...' if len(tally.via) > 1 else ''})"
     if tally.unresolved:
         text += " (unresolved)"
     if tally.implied:

@@ -24,7 +24,7 @@ import msgspec
 from tracerd.client.errors import ConnectionLost
 from tracerd.client.selection import filter_of
 from tracerd.ctl import filters, output
-from tracerd.ctl.command import add_seccomp, traced
+from tracerd.ctl.command import add_no_io_uring, add_seccomp, traced
 from tracerd.ctl.display import harmless
 from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
 from tracerd.ctl.files import live
@@ -37,20 +37,23 @@ from tracerd.ctl.launch import NOT_EXECUTABLE, NOT_FOUND, end_as
 from tracerd.ctl.output import STDERR, STDOUT, Output
 from tracerd.ctl.processes import attached, process_id
 from tracerd.ctl.session import session
-from tracerd.protocol.events import Event
+from tracerd.protocol.events import Blind, Event
 from tracerd.protocol.text import shown
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tracerd.client.stream import Batch
-    from tracerd.protocol.messages import Filter
+    from tracerd.protocol.messages import Filter, ProcessState
 
 OFFERED = frozenset({"path", "op", "comm", "exe"})
 """Filters that make sense where only file accesses are shown."""
 
 EVERY_PATH = "**"
+
+ADVICE = {"io_uring": " (a command run with --no-io-uring does without)"}
+"""What can be done about something that is not seen."""
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +72,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     filters.add_options(parser, leave_out=frozenset(fields - OFFERED))
     filters.add_level(parser)
     add_seccomp(parser)
+    add_no_io_uring(parser)
     group = parser.add_argument_group("output")
     output.add_options(group, "default: standard error; with -p standard output")
     group.add_argument(
@@ -90,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--json and --format exclude each other")
     if pids and arguments.seccomp is not None:
         raise UsageError("--seccomp and --no-seccomp are for a command, not for -p")
+    if pids and arguments.no_io_uring:
+        raise UsageError("--no-io-uring is for a command, not for -p")
     selected = filters.selection(arguments)
     ops = selected.get("op", [])
     if pids:
@@ -133,6 +139,7 @@ def _command(
             arguments.command,
             lambda pid: _subscription(arguments, selected, [pid]),
             seccomp=arguments.seccomp,
+            no_io_uring=arguments.no_io_uring,
         ) as command,
     ):
         report.fate = command.fate
@@ -158,6 +165,10 @@ def _processes(
         session(arguments) as opened,
         attached(opened, pids, options) as (processes, wakeup),
     ):
+        mine = set(pids)
+        report.unseen(
+            each for each in opened.client.list().processes if mine & {*each.roots, each.pid}
+        )
         report.take(lambda reader: processes.batches(wakeup, reader))
         report.ended(processes.subscription.end)
     report.close(pids=pids)
@@ -199,7 +210,7 @@ class Reporter:
             for whole in batches(self._target.fd):
                 batch = [self._ops.narrowed(event) for event in whole]
                 for event in batch:
-                    self._report.add(event)
+                    self._add(event)
                 if self._live:
                     self._target.lines(line for event in batch for line in self._lines(event))
         except BrokenPipeError:
@@ -208,6 +219,21 @@ class Reporter:
         except ConnectionLost as error:
             self._interrupted(gone(error))
         return True
+
+    def _add(self, event: Event) -> None:
+        known = len(self._report.blind)
+        self._report.add(event)
+        for blind in self._report.blind[known:]:
+            text = f"{blind.comm}[{blind.pid}]: {blind.what}: {blind.detail}"
+            complain(f"{text}; the list may lack files{ADVICE.get(blind.what, '')}")
+
+    def unseen(self, processes: Iterable[ProcessState]) -> None:
+        """Take notice of what cannot be seen of processes that were under trace already."""
+        for process in processes:
+            for what in process.blind:
+                head = {"seq": 0, "time_ns": 0, "pid": process.pid, "tid": process.pid}
+                detail = "it was so before"
+                self._add(Blind(**head, comm=process.comm, what=what, detail=detail))
 
     def ended(self, end: str) -> None:
         """Take notice of why the daemon ended the stream."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracerd.client.errors import ConnectionLost
 from tracerd.ctl import display, filters
-from tracerd.ctl.command import add_seccomp, traced
+from tracerd.ctl.command import add_no_io_uring, add_seccomp, traced
 from tracerd.ctl.display import Display
 from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
 from tracerd.ctl.follow import ENDINGS, gone
@@ -51,6 +51,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     display.add_options(parser, "default: standard error")
     parser.add_argument("--env", action="store_true", help="show the environment in exec events")
     add_seccomp(parser)
+    add_no_io_uring(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,7 +81,13 @@ def _run(
 
     with session(arguments) as opened:
         shown = Display(output, arguments, opened.client)
-        with traced(opened, arguments.command, options, seccomp=arguments.seccomp) as command:
+        with traced(
+            opened,
+            arguments.command,
+            options,
+            seccomp=arguments.seccomp,
+            no_io_uring=arguments.no_io_uring,
+        ) as command:
             failed = _show(command, shown, output)
             return command.finish(), failed
 
