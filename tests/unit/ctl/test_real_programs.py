@@ -164,9 +164,9 @@ def test_relative_paths_are_joined(files, tmp_path):
 
 
 def test_all_that_changes_a_directory_is_shown(files, tmp_path):
-    document = files(
-        "sh", "-c", "mkdir d; : > f; mv f g; ln g h; ln -s g s; chmod 600 g; rm h s; rmdir d"
-    )
+    (tmp_path / "old").write_text("")
+    script = "mkdir d; : > f; mv f g; mv old new; ln g h; ln -s g s; chmod 600 g; rm h s; rmdir d"
+    document = files("sh", "-c", script)
 
     done = {name: set(each) for name, each in ops(document).items()}
     assert {"create", "delete"} <= done["d"]
@@ -174,8 +174,11 @@ def test_all_that_changes_a_directory_is_shown(files, tmp_path):
     assert {"link", "delete"} <= done["h"]
     assert "delete" in done["s"]
     assert [(r["from"], r["to"]) for r in document["renames"]] == [
-        (f"{tmp_path}/f", f"{tmp_path}/g")
+        (f"{tmp_path}/old", f"{tmp_path}/new")
     ]
+    # What was made in the run is told under its last name.
+    [made] = [each for each in document["files"] if each["path"] == f"{tmp_path}/g"]
+    assert (made["via"], made["ops"]["rename"], made["ops"]["create"]) == ([f"{tmp_path}/f"], 1, 1)
 
 
 def test_three_generations_are_followed(files):
