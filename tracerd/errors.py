@@ -50,7 +50,10 @@ class NoSuchProcess(TracerdError):
 
 @dataclass(eq=False)
 class PermissionDenied(TracerdError):
-    """The peer, or the daemon itself, may not trace this process; `reason` says why."""
+    """The peer, or the daemon itself, may not trace this process; `reason` says why.
+
+    pid 0: it is about no process in particular.
+    """
 
     pid: int
     reason: str
@@ -58,6 +61,8 @@ class PermissionDenied(TracerdError):
     exit_code: ClassVar[int] = 4
 
     def __str__(self) -> str:
+        if not self.pid:
+            return f"not permitted: {self.reason}"
         return f"not permitted to trace {self.pid}: {self.reason}"
 
 

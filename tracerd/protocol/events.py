@@ -97,6 +97,8 @@ class SyscallEnter(Event, frozen=True, tag="syscall_enter"):
     """What the descriptor arguments refer to, by argument name."""
     resumes: str | None = None
     """For restart_syscall: the call that it goes on with."""
+    redacted: bool = False
+    """Contents were hidden from who gets this: in their place in `args` is `{"redacted": size}`."""
 
 
 class SyscallExit(Event, frozen=True, tag="syscall_exit"):
@@ -126,6 +128,8 @@ class SyscallExit(Event, frozen=True, tag="syscall_exit"):
     unfinished: bool = False
     resumes: str | None = None
     """For restart_syscall: the call that it goes on with."""
+    redacted: bool = False
+    """Contents were hidden from who gets this: in their place in `args` is `{"redacted": size}`."""
 
 
 class SignalStop(Event, frozen=True, tag="signal_stop"):
@@ -191,6 +195,8 @@ class Exec(Event, frozen=True, tag="exec"):
     former_tid: int | None = None
     """Set when a thread that was not the leader made the call: it now has the leader's tid."""
     truncated: bool = False
+    redacted: bool = False
+    """argv or envp were hidden from who gets this."""
 
 
 class Exit(Event, frozen=True, tag="exit"):

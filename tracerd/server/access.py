@@ -16,17 +16,21 @@ import errno
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tracerd.core import credentials
 from tracerd.core.credentials import OURS, UNKNOWN, Credentials
 from tracerd.core.pidfd import PidFd
+from tracerd.protocol.redaction import NOTHING
+from tracerd.server.roles import AS_OWNER, POWERS, Grant, Powers, Role
 
 if TYPE_CHECKING:
     import trio
 
     from tracerd.core.tracee import Identity
+    from tracerd.protocol.redaction import Redaction
+    from tracerd.server.roles import Rules
 
 _UCRED: Final = struct.Struct("iII")
 _SO_PEERGROUPS: Final = 59
@@ -48,14 +52,34 @@ class Peer:
     groups: frozenset[int] = frozenset()
     user_ns: int = OURS
     """The user namespace that its process was in: see core's Credentials."""
+    grant: Grant = AS_OWNER
 
     @property
     def is_root(self) -> bool:
         """Whether everything is allowed.  Root of another user namespace is a user like others."""
         return self.uid == 0 and self.user_ns in (OURS, UNKNOWN)
 
+    @property
+    def role(self) -> Role:
+        """What it is here."""
+        return Role.ROOT if self.is_root else self.grant.role
+
+    @property
+    def powers(self) -> Powers:
+        """What it may do."""
+        return POWERS[self.role]
+
+    @property
+    def hidden(self) -> Redaction:
+        """What is hidden from it of processes that are not its own."""
+        return NOTHING if self.is_root else self.grant.hidden
+
     def may_see(self, process: Identity) -> bool:
-        """Whether the events of a traced process are for this peer's eyes.
+        """Whether the events of a traced process are for this peer's eyes."""
+        return self.powers.sees_all or self.owns(process)
+
+    def owns(self, process: Identity) -> bool:
+        """Whether a process is this peer's, by the kernel's rule, so that it might trace it.
 
         Judged for each event as the process is then: after a set-user-ID exec, no longer.  Its
         threads share their memory, so of one that has threads of different users, nothing.
@@ -82,15 +106,20 @@ class Peer:
         )
 
 
-def peer_of(connection: trio.socket.SocketType) -> Peer:
-    """Ask the kernel who connected.  Raises OSError if it cannot say."""
+def peer_of(connection: trio.socket.SocketType, rules: Rules) -> Peer:
+    """Ask the kernel who connected, and the rules what it may.  Raises OSError if it cannot say."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     pid, uid, gid = _UCRED.unpack(credentials)
     groups: frozenset[int] = frozenset()
     with contextlib.suppress(OSError):
         raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS_BYTES)
         groups = frozenset(struct.unpack(f"{len(raw) // 4}I", raw))
-    return Peer(uid, gid, pid, groups, _user_namespace(connection, pid))
+    return judged(Peer(uid, gid, pid, groups, _user_namespace(connection, pid)), rules)
+
+
+def judged(peer: Peer, rules: Rules) -> Peer:
+    """Return a peer with what the rules give it."""
+    return replace(peer, grant=rules.grant(peer.uid, peer.groups | {peer.gid}, peer.user_ns))
 
 
 def _user_namespace(connection: trio.socket.SocketType, pid: int) -> int:

@@ -22,6 +22,10 @@ class Admission:
         self._limits = limits
         self._by_uid: Counter[int] = Counter()
 
+    def of(self, peer: Peer) -> int:
+        """Return how many there are of a user, or in all for who sees all."""
+        return len(self) if peer.powers.sees_all else self._by_uid[peer.uid]
+
     def __len__(self) -> int:
         return self._by_uid.total()
 

@@ -121,15 +121,16 @@ class Attaches:
     ) -> messages.DetachReply:
         """Give up the asking connection's attach of `pid`, or else its user's lasting one.
 
-        Root gives up everybody's lasting ones.  Raises PermissionDenied if only others hold it,
-        NotTraced if it is traced as a descendant, or not at all; SeccompFiltered if nobody else
+        Who manages gives up everybody's lasting ones.  Raises PermissionDenied if only others hold
+        it, NotTraced if it is traced as a descendant, or not at all; SeccompFiltered if nobody else
         holds it and it cannot go on without us.
         """
         pid = request.pid
         holds = self._targets.on(pid)
         mine = [hold for hold in holds if hold.holder is holder]
         lasting = [hold for hold in holds if hold.holder is None]
-        given_up = mine[:1] or [hold for hold in lasting if peer.is_root or hold.uid == peer.uid]
+        manages = peer.powers.manages
+        given_up = mine[:1] or [hold for hold in lasting if manages or hold.uid == peer.uid]
         if not given_up:
             if holds:
                 raise errors.PermissionDenied(pid, _held_by(holds))

@@ -28,7 +28,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import trio
@@ -38,6 +38,7 @@ from tracerd.core.commands import Item, Published, TargetEnded, UndescribedError
 from tracerd.core.injection import NONE, InjectedError, Injection
 from tracerd.protocol import codec
 from tracerd.protocol.events import Heartbeat, Synced
+from tracerd.protocol.redaction import redacted
 from tracerd.server.health import Tally
 from tracerd.server.history import History
 from tracerd.server.log import Log
@@ -60,6 +61,7 @@ from tracerd.server.subscription import (
 if TYPE_CHECKING:
     from tracerd.core.tracee import Identity
     from tracerd.protocol.events import Event
+    from tracerd.protocol.redaction import Redaction
 
 log = Log(__name__)
 
@@ -242,8 +244,9 @@ class Bridge:
 
         keep: return what is to be kept of it, the most that any of them sees; None if none does.
         """
-        encoded: dict[tuple[Wire, int], bytes] = {}
-        """By wire, and by which event it is, for of most there is one for several levels."""
+        encoded: dict[tuple[Wire, int, Redaction | None], bytes] = {}
+        """By wire, by which event it is, for of most there is one for several levels, and by what
+        is hidden of it."""
         most: Event | None = None
         detail = -1
         missed = False
@@ -266,11 +269,12 @@ class Bridge:
                 most, detail = event, group.detail
             if not group.members:
                 continue
-            view = group.wire, id(event)
+            hidden = group.hidden(item.process)
+            view = group.wire, id(event), hidden
             if view in encoded:
                 payload = encoded[view]
             else:
-                payload = encoded[view] = self._encode(event, group.wire)
+                payload = encoded[view] = self._encode(event, group.wire, item.kinds, hidden)
             if not group.payloads:
                 self._filled.append(group)
             group.payloads.append(payload)
@@ -279,7 +283,7 @@ class Bridge:
                 group.flawed = True
         if most is None or not keep:
             return b"" if missed else None
-        kept = encoded.get(("msgpack", id(most)))
+        kept = encoded.get(("msgpack", id(most), None))
         return self._encode(most, "msgpack") if kept is None else kept
 
     def _miss(self, group: Group, item: Published, error: UndescribedError) -> bool:
@@ -353,10 +357,13 @@ class Bridge:
                 one.give(1, len(payload))
                 self._put(one, Piece(1, 1, len(payload), payload))
 
-    def _encode(self, event: Event, wire: Wire) -> bytes:
+    def _encode(
+        self, event: Event, wire: Wire, kinds: Mapping[str, str], hidden: Redaction | None
+    ) -> bytes:
         """Return the encoded event; nothing if it cannot be encoded."""
         try:
-            return self._encoders[wire](event)
+            shown = event if hidden is None else redacted(event, kinds, hidden)
+            return self._encoders[wire](shown)
         except InjectedError:
             return b""
         except Exception as error:  # noqa: BLE001  loses this event, not the stream

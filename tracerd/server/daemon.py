@@ -31,6 +31,7 @@ from tracerd.server import systemd
 from tracerd.server.admission import Admission
 from tracerd.server.attaches import Attaches
 from tracerd.server.bridge import BATCHES, Batch, Bridge
+from tracerd.server.config import ConfigError, load
 from tracerd.server.health import SAMPLE_S, Health
 from tracerd.server.history import History
 from tracerd.server.hub import Hub
@@ -39,6 +40,7 @@ from tracerd.server.log import Log
 from tracerd.server.main import SIGNALS
 from tracerd.server.methods import House
 from tracerd.server.permits import Permits
+from tracerd.server.roles import Rules
 from tracerd.server.session import Connections
 from tracerd.server.targets import Targets
 from tracerd.server.tracing import Core, Tracing
@@ -119,6 +121,10 @@ class Daemon:
         self._listening = listening
         self._notifier = notifier
         self._orderly = True
+        self._connections: Connections | None = None
+        self._reloads = settings.config is not None or notifier.is_heard
+        """SIGHUP makes it read its configuration again.  It ends one that has none, as it should
+        when the terminal that it was started from goes away."""
         self._orphaned = False
         """Who started us is gone: nobody wants us to end but for that."""
 
@@ -173,7 +179,7 @@ class Daemon:
             nursery.start_soon(self._end_with, house.tracing.ended)
             with trio.open_signal_receiver(*SIGNALS) as signals:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-                nursery.start_soon(self._heed, signals)
+                nursery.start_soon(self._heed, signals, nursery)
                 if self._settings.exit_on_eof is not None:
                     nursery.start_soon(self._end_on_eof, self._settings.exit_on_eof)
                 with contextlib.suppress(errors.ShuttingDown):
@@ -188,7 +194,8 @@ class Daemon:
     async def _accept_until_end(self, house: House) -> None:
         accepting = trio.CancelScope()
         async with trio.open_nursery() as sessions:
-            await sessions.start(self._accept, Connections(house), sessions, accepting)
+            self._connections = Connections(house, self._settings.rules or Rules())
+            await sessions.start(self._accept, self._connections, sessions, accepting)
             log.info(
                 "ready",
                 version=__version__,
@@ -242,15 +249,31 @@ class Daemon:
         await event.wait()
         self.ending.set()
 
-    async def _heed(self, signals: AsyncIterator[int]) -> None:
+    async def _heed(self, signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
         async for number in signals:
             name = signal.Signals(number).name
+            if number == signal.SIGHUP and self._reloads and not self.ending.is_set():
+                nursery.start_soon(self._reload)
+                continue
             if self.ending.is_set():
                 for each in self._listening:
                     each.close()
                 os._exit(128 + number)
             log.info("signal", name=name)
             self.ending.set()
+
+    async def _reload(self) -> None:
+        """Read the configuration again, and go by what it says of who may what."""
+        self._notifier.send(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+        try:
+            # In a thread: users and groups can be slow to find.
+            found = await trio.to_thread.run_sync(load, self._settings.config)
+        except ConfigError as error:
+            log.error("the configuration stays as it was", reason=str(error))  # noqa: TRY400  all said
+        else:
+            ended = self._connections.follow(found.rules) if self._connections else 0
+            log.info("configuration read", config=found.path or "", disconnected=ended)
+        self._notifier.send(READY=1)
 
     async def _end_on_eof(self, fd: int) -> None:
         os.set_inheritable(fd, False)

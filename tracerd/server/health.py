@@ -19,7 +19,16 @@ REASONS: Final[Mapping[Family, tuple[str, ...]]] = {
     "lost": ("slow", "unencodable", "undescribed", "expired"),
     "faults": ("undescribed", "unpublished"),
     "refused": (),
-    "closed": ("left", "stalled", "unfinished", "protocol", "refused", "failed", "shutdown"),
+    "closed": (
+        "left",
+        "stalled",
+        "unfinished",
+        "protocol",
+        "refused",
+        "rights",
+        "failed",
+        "shutdown",
+    ),
     "ended": ("left", "slow", "target", "unsubscribed", "shutdown", "failed"),
     "accept": (),
 }

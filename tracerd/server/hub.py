@@ -122,10 +122,13 @@ class Hub:
         """Open a subscription; returns it, live, or with its past to be replayed first.
 
         The caller ends it with `discard`, whatever happens after.  Raises InvalidFilter,
-        InvalidParameter, Unsupported, CursorExpired, LimitReached, ShuttingDown.
+        InvalidParameter, Unsupported, CursorExpired, LimitReached, ShuttingDown, PermissionDenied.
         """
         if self.closing:
             raise errors.ShuttingDown
+        if request.overflow == "block" and not peer.powers.attaches:
+            reason = f"overflow `block` has processes wait, which a {peer.role.value} may not do"
+            raise errors.PermissionDenied(0, reason)
         if request.envp and Detail.named(request.detail) < Detail.ARGS:
             raise errors.InvalidParameter("envp", "goes with detail `args` or `full`")
         since = self._since(request)
@@ -237,21 +240,21 @@ class Hub:
         return int(head)
 
     def find(self, name: str, peer: Peer) -> Subscription:
-        """Return one of the peer's subscriptions, or anyone's for root.
+        """Return one of the peer's subscriptions, or anyone's for who manages.
 
         Raises NoSuchSubscription: also for another user's, whose ids are not to be guessed.
         """
         subscription = self._subscriptions.get(name)
-        if subscription is None or not (peer.is_root or peer.uid == subscription.peer.uid):
+        if subscription is None or not (peer.powers.manages or peer.uid == subscription.peer.uid):
             raise errors.NoSuchSubscription(name)
         return subscription
 
     def states(self, peer: Peer) -> list[messages.SubscriptionState]:
-        """Return the accounts of the peer's subscriptions; of all for root."""
+        """Return the accounts of the peer's subscriptions; of all for who manages."""
         return [
             one.state(blocking=self._bridge.is_blocking(one))
             for one in self._subscriptions.values()
-            if peer.is_root or peer.uid == one.peer.uid
+            if peer.powers.manages or peer.uid == one.peer.uid
         ]
 
     def __len__(self) -> int:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Final
 
 from tracerd.server import systemd
 from tracerd.server.listener import ListenError, Listening, adopt, listen
 from tracerd.server.log import Log, logging_to_stderr
-from tracerd.server.settings import Settings, default_socket, parse
+from tracerd.server.settings import CONFIG, Settings, default_socket, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
 log = Log("tracerd")
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""What ends the daemon."""
+"""What ends the daemon; the last one makes it read its configuration again, if it has any."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the daemon; returns its exit code."""
     settings = parse(arguments)
+    try:
+        settings = _configured(settings)
+    except ValueError as error:
+        sys.stderr.write(f"tracerd: error: {error}\n")
+        return 2
+    if settings.check_config:
+        sys.stdout.write(f"{settings.config or 'no configuration file'}: ok\n")
+        return 0
     # They wait until there is somebody to heed them: from here on there is a socket to unlink.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     with logging_to_stderr(settings.log_format, settings.log_level):
@@ -42,6 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             for each in listening:
                 each.close()
+
+
+def _configured(settings: Settings) -> Settings:
+    """Return settings with what the configuration file says.  Raises ConfigError, a ValueError."""
+    path = settings.config or os.environ.get("TRACERD_CONFIG") or None
+    if path is None and not os.path.lexists(CONFIG):
+        return settings
+    from tracerd.server import config  # noqa: PLC0415  late, as above
+
+    return config.configured(settings, config.load(path))
 
 
 def _open_sockets(settings: Settings) -> list[Listening]:

@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -94,8 +95,15 @@ async def list_(house: House, caller: Caller, _call: messages.Nothing) -> messag
 
 
 async def status(house: House, caller: Caller, _call: messages.Nothing) -> messages.StatusReply:
-    """Answer io.tracerd.Status.  Root sees all, others what is their own."""
-    now, health = house.tracing.tracer.statistics, house.health
+    """Answer io.tracerd.Status.
+
+    What others than the peer have is not counted either, but for who sees all.
+    """
+    now, health, peer = house.tracing.tracer.statistics, house.health, caller.peer
+    everything = peer.powers.sees_all
+    processes, tracees, held = now.processes, now.tracees, now.held
+    if not everything:
+        processes, tracees, held = await house.tracing.ask(Snapshot(), partial(_own, peer))
     descriptors, max_descriptors = _descriptors()
     counters = _counters(health, now)
     return messages.StatusReply(
@@ -105,11 +113,11 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
         pump=now.pump,
         uptime_ns=int((time.monotonic() - house.started) * 1e9),
         head=now.head,
-        processes=now.processes,
-        tracees=now.tracees,
-        held=now.held,
-        connections=len(house.admission),
-        subscriptions=house.hub.states(caller.peer),
+        processes=processes,
+        tracees=tracees,
+        held=held,
+        connections=house.admission.of(peer),
+        subscriptions=house.hub.states(peer),
         anomalies=sum(counters["faults"].values()),
         stuck=[
             messages.StuckTracee(
@@ -119,20 +127,29 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
                 why=each.why,
             )
             for each in now.stuck
-            if (caller.peer.may_see(each.process) if each.process else caller.peer.is_root)
+            if (peer.may_see(each.process) if each.process else everything)
         ],
         memory_bytes=_resident_bytes(),
-        memory_reads=now.reads(),
-        stop_ns_log2=now.histogram(),
-        placements=now.placements(),
-        events_per_s=round(health.events.per_second(time.monotonic(), now.head), 1),
-        stops=now.stops,
-        counters=counters,
+        memory_reads=now.reads() if everything else 0,
+        stop_ns_log2=now.histogram() if everything else [],
+        placements=now.placements() if everything else {},
+        events_per_s=(
+            round(health.events.per_second(time.monotonic(), now.head), 1) if everything else 0.0
+        ),
+        stops=now.stops if everything else 0,
+        counters=counters if everything else {},
         answered_ns=health.pulse.age_ns,
         answer_ns=health.pulse.took_ns,
         descriptors=descriptors,
         max_descriptors=max_descriptors,
     )
+
+
+def _own(peer: Peer, processes: Sequence[Process]) -> tuple[int, int, int]:
+    """Count what a peer may see: processes, tracees, and tracees that are held."""
+    seen = [each for each in processes if peer.may_see(each)]
+    held = sum(len(each.threads) for each in seen if each.held)
+    return len(seen), sum(len(each.threads) for each in seen), held
 
 
 def _counters(health: Health, core: Statistics) -> dict[str, dict[str, int]]:

@@ -21,6 +21,7 @@ from tracerd.core import credentials, procfs, untraceable
 from tracerd.core.credentials import OURS, UNKNOWN
 from tracerd.server.judging import Judge, Verdict
 from tracerd.server.log import Log
+from tracerd.server.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,11 @@ _CAP_SYS_PTRACE: Final = 1 << 19
 _YAMA: Final = "/proc/sys/kernel/yama/ptrace_scope"
 _AT_A_TIME: Final = 4
 """Questions of one user.  Whoever holds his own up does not hold up those of others."""
+
+_MAY_NOT: Final = {
+    Role.WATCHER: "you may watch, not attach (you are in one of the watch_groups)",
+    Role.ONLOOKER: "the configuration lets only administrators attach (owners_attach is false)",
+}
 
 T = TypeVar("T")
 
@@ -95,7 +101,7 @@ class Permits:
 
     def judge_again(self, peer: Peer, target: Target, held: PidFd) -> None:
         """Do what `check_again` does, blocking."""
-        reason = "" if peer.is_root else self._refusal(peer, target.pid, held)
+        reason = "" if peer.powers.attaches_all else self._refusal(peer, target.pid, held)
         if not held.alive():  # looked at before: what was found may be another's
             raise errors.NoSuchProcess(target.pid)
         if reason:
@@ -103,6 +109,8 @@ class Permits:
 
     def _refusal(self, peer: Peer, pid: int, held: PidFd) -> str:
         """Return why the peer may not trace a living user process, or "" if it may."""
+        if not peer.powers.attaches:
+            return _MAY_NOT.get(peer.role, "you may not attach to anything")
         if reason := _namespace_refusal(peer, pid):
             return reason
         verdict = self._judge.ask(peer, held, procfs.tasks(pid) or [pid])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tracerd.protocol.events import Event, SyscallEnter, SyscallExit
+from tracerd.protocol.redaction import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tracerd.core.commands import Published
     from tracerd.core.tracee import Identity
     from tracerd.protocol.filters import Compiled
+    from tracerd.protocol.redaction import Redaction
     from tracerd.server.subscription import Subscription
 
 _MAX_SYSCALLS: Final = 4096
@@ -31,7 +33,9 @@ class Group:
 
     __slots__ = (
         "_everything",
+        "_hidden",
         "_peer",
+        "_sees_all",
         "compiled",
         "detail",
         "events",
@@ -50,7 +54,9 @@ class Group:
         self.wire = first.wire
         self.detail = first.detail
         self._everything = first.everything
-        self._peer = None if first.sight is None else first.peer
+        self._peer = first.peer
+        self._sees_all = first.peer.powers.sees_all
+        self._hidden = first.peer.hidden
         self.payloads: list[bytes] = []
         """What matched in this round, encoded; empty: it could not be."""
         self.events: list[Event] = []
@@ -70,11 +76,17 @@ class Group:
 
     def may_see(self, item: Published) -> bool:
         """Return whether it is for the members' eyes, and enough of it was captured for them."""
-        return item.captured >= self.detail and (self.sees(item.process))
+        return item.captured >= self.detail and self.sees(item.process)
 
     def sees(self, process: Identity) -> bool:
         """Return whether anything of a process is for the members' eyes."""
-        return self._peer is None or self._peer.may_see(process)
+        return self._sees_all or self._peer.owns(process)
+
+    def hidden(self, process: Identity) -> Redaction | None:
+        """Return what is not shown to the members of a process: nothing of their own."""
+        if self._hidden is NOTHING or self._peer.owns(process):
+            return None
+        return self._hidden
 
 
 def grouped(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
@@ -26,6 +26,7 @@ from tracerd.protocol.interest import either
 from tracerd.server import access
 from tracerd.server.log import Log, Seldom
 from tracerd.server.methods import HANDLERS, SUBSCRIBE, Caller
+from tracerd.server.roles import Role
 from tracerd.server.streaming import UPGRADED, json_form, stream
 from tracerd.server.wire import PeerGoneError, PeerStalledError, Wire
 
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
     from tracerd.server.access import Peer
     from tracerd.server.hub import Admission
     from tracerd.server.methods import House
+    from tracerd.server.roles import Rules
     from tracerd.server.subscription import Subscription
 
 log = Log(__name__)
+
+Refusal: TypeAlias = errors.LimitReached | errors.PermissionDenied
+"""All that a connection gets to hear."""
 
 _refusals, _breaches = Seldom(), Seldom()
 
@@ -54,9 +59,25 @@ class UnfinishedError(ProtocolError):
 class Connections:
     """The handler of all accepted connections."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, rules: Rules) -> None:
         self._house = house
         self._refused = 0
+        self._rules = rules
+        self._open: dict[trio.CancelScope, Peer] = {}
+        """Those that are served."""
+
+    def follow(self, rules: Rules) -> int:
+        """Go by other rules; ends the connections of whom they give other rights than they have.
+
+        Returns how many.
+        """
+        self._rules = rules
+        changed = [
+            scope for scope, peer in self._open.items() if access.judged(peer, rules) != peer
+        ]
+        for scope in changed:
+            scope.cancel()
+        return len(changed)
 
     async def serve(self, accepted: trio.SocketStream) -> None:
         """Serve one connection; closes it.  Never raises but to be cancelled."""
@@ -64,19 +85,22 @@ class Connections:
         ended = "shutdown"
         try:
             async with accepted:
-                peer = access.peer_of(accepted.socket)
+                peer = access.peer_of(accepted.socket, self._rules)
                 wire = Wire(accepted, self._house.limits.message_bytes)
                 with contextlib.ExitStack() as stack:
-                    refusal = None
+                    refusal: Refusal | None = None
                     try:
+                        if peer.role is Role.DENIED:
+                            raise errors.PermissionDenied(0, peer.grant.why)  # noqa: TRY301  as that
                         stack.enter_context(self._house.admission.admit(peer))
-                    except errors.LimitReached as error:
+                    except (errors.LimitReached, errors.PermissionDenied) as error:
                         refusal = error
                     if refusal is None:
-                        ended = await _with_reader(wire, Session(self._house, peer, wire).run)
+                        ended = await self._serve(wire, peer)
                     else:
                         ended = "refused"
-                        tally.count("refused", refusal.limit)
+                        limit = isinstance(refusal, errors.LimitReached) and refusal.limit
+                        tally.count("refused", limit or "denied")
                         await self._refuse(wire, peer, refusal)
         except Exception as error:  # noqa: BLE001  must not end the daemon
             ended = "failed"
@@ -84,7 +108,17 @@ class Connections:
         finally:
             tally.count("closed", ended)
 
-    async def _refuse(self, wire: Wire, peer: Peer, refusal: errors.LimitReached) -> None:
+    async def _serve(self, wire: Wire, peer: Peer) -> str:
+        with trio.CancelScope() as scope:
+            self._open[scope] = peer
+            try:
+                return await _with_reader(wire, Session(self._house, peer, wire).run)
+            finally:
+                del self._open[scope]
+        log.info("disconnected: its rights have changed", uid=peer.uid, peer_pid=peer.pid)
+        return "rights"
+
+    async def _refuse(self, wire: Wire, peer: Peer, refusal: Refusal) -> None:
         if times := _refusals.due():
             log.warning(
                 "connection refused", reason=str(refusal), uid=peer.uid, peer_pid=peer.pid,
@@ -104,7 +138,11 @@ class Session:
     """The dialogue with one peer.  refusal: all that it gets to hear."""
 
     def __init__(
-        self, house: House, peer: Peer, wire: Wire, refusal: errors.LimitReached | None = None
+        self,
+        house: House,
+        peer: Peer,
+        wire: Wire,
+        refusal: Refusal | None = None,
     ) -> None:
         self._house = house
         self._wire = wire

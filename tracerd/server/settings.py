@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracerd.core.injection import Injection
+    from tracerd.server.roles import Rules
+
+CONFIG: Final = "/etc/tracerd/tracerd.toml"
+"""Read if it is there; a file that was named has to be."""
 
 SOCKET_MODE: Final = 0o666
 """Anyone may connect: who may trace what is decided for each process by the peer's credentials,
@@ -73,8 +77,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The command line, parsed."""
+    """The command line, parsed; and what a configuration file adds to it (config.py).
 
+    given: names of those that the command line has.
+    """
+
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    config: str | None = None
+    """The configuration file; None: CONFIG, if it is there."""
+    check_config: bool = False
+    rules: Rules | None = None
+    """Who may what; None: root everything, others what is their own."""
     socket: str | None = None
     """None: default_socket(), unless the service manager passed one."""
     mode: int = SOCKET_MODE
@@ -115,8 +128,20 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         prog="tracerd",
         description="Trace processes once, stream the events to many.",
         allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("--version", action="version", version=f"tracerd {__version__}")
+    parser.add_argument(
+        "--config",
+        metavar="PATH",
+        help=f"configuration file (default: $TRACERD_CONFIG, else {CONFIG} if it is there); what "
+        "is given here comes before what it says",
+    )
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="say whether the configuration can be used, and end",
+    )
     parser.add_argument(
         "--socket",
         metavar="PATH",
@@ -126,13 +151,12 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--mode",
         type=_mode,
-        default=SOCKET_MODE,
         metavar="OCTAL",
         help="permissions of the socket (default: 0666; access is decided per process by the "
         "peer's credentials)",
     )
-    parser.add_argument("--log-format", choices=FORMATS, default="text")
-    parser.add_argument("--log-level", choices=LEVELS, default="info")
+    parser.add_argument("--log-format", choices=FORMATS, help="default: text")
+    parser.add_argument("--log-level", choices=LEVELS, help="default: info")
     parser.add_argument(
         "--exit-on-eof",
         type=_descriptor,
@@ -147,7 +171,6 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--stuck-after",
         type=_seconds,
-        default=10.0,
         metavar="SECONDS",
         help="report tracees that have been stopped for so long though nobody asked for it "
         "(default: 10)",
@@ -155,7 +178,6 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--placement",
         choices=("auto", "none"),
-        default="auto",
         help="auto (default): where it helps, the tracer moves to the CPU of the program it traces "
         "(nothing of the program is changed); none: never",
     )
@@ -172,14 +194,15 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--buffer-size",
         type=_bytes,
-        default=Limits().history_bytes,
         metavar="BYTES",
         help="how much of the recent past to keep for subscribers that come later or come back; "
         "K, M and G multiply; 0: nothing (default: 32M)",
     )
     given = vars(parser.parse_args(arguments))
-    limits = Limits(history_bytes=given.pop("buffer_size"))
-    return Settings(**given, limits=limits)
+    names = frozenset(given)
+    size = given.pop("buffer_size", None)
+    limits = Limits() if size is None else Limits(history_bytes=size)
+    return Settings(**given, limits=limits, given=names)
 
 
 def _count(text: str) -> int:

@@ -28,6 +28,7 @@ from tracerd.core.commands import Wish
 from tracerd.protocol import messages
 from tracerd.protocol.detail import Detail
 from tracerd.protocol.events import Lost
+from tracerd.protocol.redaction import NOTHING, Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,8 +129,9 @@ def marker(payload: bytes) -> Piece:
     return Piece(1, 0, 0, payload)
 
 
-Sight: TypeAlias = tuple[int, int, int] | None
-"""Whose eyes may see what: user, group, user namespace; None: root's, which see all."""
+Sight: TypeAlias = tuple[int, int, int, Redaction] | None
+"""Whose eyes may see what: user, group, user namespace, and what they may not see of others'
+processes; None: root's, which see all of all."""
 
 
 @dataclass(slots=True)
@@ -240,7 +242,7 @@ class Subscription:
         """Past events that are gone are told of, and no error."""
         self.everything = not request.filters
         """No filter: what its types let through need not be matched."""
-        self.sight: Sight = None if peer.is_root else (peer.uid, peer.gid, peer.user_ns)
+        self.sight: Sight = sight_of(peer)
         """With `compiled`, all that decides which events it gets; with `detail`, how."""
         self.wishes = tuple(
             Wish(
@@ -443,8 +445,15 @@ class Subscription:
         )
 
 
+def sight_of(peer: Peer) -> Sight:
+    """Return what decides what a peer sees."""
+    if peer.powers.sees_all and peer.hidden == NOTHING:
+        return None
+    return peer.uid, peer.gid, peer.user_ns, peer.hidden
+
+
 def _seen_and(peer: Peer, covers: Callable[[Identity], bool]) -> Callable[[Identity], bool]:
     """Return what `covers` says of the processes that the peer may see."""
-    if peer.is_root:
+    if peer.powers.sees_all:
         return covers
     return lambda process: peer.may_see(process) and covers(process)

@@ -35,6 +35,11 @@ class Notifier:
         else:
             self._socket = notify
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a manager."""
+        return self._socket is not None
+
     def send(self, **state: object) -> None:
         """Send assignments, e.g. `send(READY=1, STATUS="3 processes")`.
 

@@ -101,6 +101,7 @@ _call = {
     "args": st.dictionaries(text, json_values, max_size=3),
     "fds": st.dictionaries(text, text, max_size=2),
     "resumes": maybe(word),
+    "redacted": st.booleans(),
 }
 _signal = {"signal": word, "signo": small}
 
@@ -158,6 +159,7 @@ by_type = {
         envp=maybe(st.lists(text, max_size=3)),
         former_tid=maybe(small),
         truncated=st.booleans(),
+        redacted=st.booleans(),
     ),
     "exit": st.builds(events.Exit, **_base, code=small, process=st.booleans()),
     "signal_exit": st.builds(

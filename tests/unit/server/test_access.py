@@ -9,6 +9,7 @@ from tracerd.core.credentials import OURS, UNKNOWN, Credentials
 from tracerd.core.tracee import Process
 from tracerd.server import access
 from tracerd.server.access import Peer
+from tracerd.server.roles import Rules
 
 NOBODY = 65534
 THEIRS = 4026530000
@@ -22,7 +23,7 @@ def test_the_kernel_names_the_peer():
     async def main():
         ours, theirs = trio.socket.socketpair()
         with ours, theirs:
-            return access.peer_of(ours)
+            return access.peer_of(ours, Rules())
 
     peer = trio.run(main)
     assert (peer.uid, peer.gid, peer.pid) == (os.geteuid(), os.getegid(), os.getpid())
@@ -101,7 +102,7 @@ def test_who_is_gone_already_is_not_told_apart(tmp_path):
             os.waitpid(pid, 0)  # noqa: ASYNC222  nothing else is to go on
             accepted, _ = await listener.accept()
             with accepted:
-                return access.peer_of(accepted)
+                return access.peer_of(accepted, Rules())
 
     peer = trio.run(main)
     assert (peer.uid, peer.user_ns) == (os.geteuid(), UNKNOWN)

@@ -192,6 +192,8 @@ def _new_child(event: events.NewChild) -> str:
 
 def _exec(event: events.Exec) -> str:
     argv = ", ".join(quote(item) for item in event.argv) + (", ..." if event.truncated else "")
+    if event.redacted and not argv:
+        argv = "(redacted)"
     by = f" by thread {event.former_tid}" if event.former_tid is not None else ""
     envp = "" if event.envp is None else f", [{', '.join(quote(item) for item in event.envp)}]"
     return f"+++ executed {quote(event.path)}, [{argv}]{envp}{by} +++"

@@ -229,6 +229,9 @@ def _shaped(value: Mapping[str, Any], look: Look) -> str | None:
     keys = value.keys()
     if keys == {"ptr"}:
         return bare(value["ptr"], look)
+    if keys == {"redacted"}:
+        size = value["redacted"]
+        return f"({size} redacted)" if isinstance(size, int) and size >= 0 else "(redacted)"
     if "text" in keys and keys <= {"text", "truncated", "size"} and isinstance(value["text"], str):
         return content(value, look)
     if "items" in keys and keys <= {"items", "truncated", "size"}:
