@@ -28,7 +28,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import trio
@@ -274,7 +274,7 @@ class Bridge:
             if view in encoded:
                 payload = encoded[view]
             else:
-                payload = encoded[view] = self._encode(event, group.wire, item.kinds, hidden)
+                payload = encoded[view] = self._encode(item, event, group.wire, hidden)
             if not group.payloads:
                 self._filled.append(group)
             group.payloads.append(payload)
@@ -357,12 +357,10 @@ class Bridge:
                 one.give(1, len(payload))
                 self._put(one, Piece(1, 1, len(payload), payload))
 
-    def _encode(
-        self, event: Event, wire: Wire, kinds: Mapping[str, str], hidden: Redaction | None
-    ) -> bytes:
-        """Return the encoded event; nothing if it cannot be encoded."""
+    def _encode(self, item: Published, event: Event, wire: Wire, hidden: Redaction | None) -> bytes:
+        """Return the event of an item, encoded; nothing if it cannot be encoded."""
         try:
-            shown = event if hidden is None else redacted(event, kinds, hidden)
+            shown = event if hidden is None else redacted(event, item.kinds, hidden)
             return self._encoders[wire](shown)
         except InjectedError:
             return b""
