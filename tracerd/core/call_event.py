@@ -7,7 +7,7 @@ who get it may see it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tracerd.core import describe, files
@@ -110,11 +110,6 @@ class CallEvent(Published):
             except Exception as error:
                 raise UndescribedError(self.syscall) from error
         return self._files
-
-    @property
-    def kinds(self) -> Mapping[str, str]:
-        """The kinds of its arguments, by name."""
-        return {each.name: each.kind for each in self._entry.action.syscall.args}
 
     def at(self, detail: Detail) -> Event:
         """Return the event as seen at a level, or at the one that was captured if that is lower.

@@ -6,7 +6,7 @@ are published: on the thread of the teller (see telling.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -218,11 +218,6 @@ class Published:
     def event(self) -> Event:
         """All that there is of it."""
         return self.at(Detail.FULL)
-
-    @property
-    def kinds(self) -> Mapping[str, str]:
-        """The kinds of a call's arguments, by name."""
-        return {}
 
     def at(self, detail: Detail) -> Event:
         """Return the event as it is seen at a level.  Raises UndescribedError."""

@@ -38,8 +38,8 @@ from tracerd.core.commands import Item, Published, TargetEnded, UndescribedError
 from tracerd.core.injection import NONE, InjectedError, Injection
 from tracerd.protocol import codec
 from tracerd.protocol.events import Heartbeat, Synced
-from tracerd.protocol.redaction import redacted
 from tracerd.server.health import Tally
+from tracerd.server.hiding import without
 from tracerd.server.history import History
 from tracerd.server.log import Log
 from tracerd.server.replay import JOIN_EVENTS
@@ -274,7 +274,7 @@ class Bridge:
             if view in encoded:
                 payload = encoded[view]
             else:
-                payload = encoded[view] = self._encode(item, event, group.wire, hidden)
+                payload = encoded[view] = self._encode(event, group.wire, hidden)
             if not group.payloads:
                 self._filled.append(group)
             group.payloads.append(payload)
@@ -357,11 +357,10 @@ class Bridge:
                 one.give(1, len(payload))
                 self._put(one, Piece(1, 1, len(payload), payload))
 
-    def _encode(self, item: Published, event: Event, wire: Wire, hidden: Redaction | None) -> bytes:
-        """Return the event of an item, encoded; nothing if it cannot be encoded."""
+    def _encode(self, event: Event, wire: Wire, hidden: Redaction | None = None) -> bytes:
+        """Return the encoded event; nothing if it cannot be encoded."""
         try:
-            shown = event if hidden is None else redacted(event, item.kinds, hidden)
-            return self._encoders[wire](shown)
+            return self._encoders[wire](without(event, hidden))
         except InjectedError:
             return b""
         except Exception as error:  # noqa: BLE001  loses this event, not the stream

@@ -100,6 +100,9 @@ def configured(settings: Settings, config: Config) -> Settings:
         "rules": config.rules,
         "config": config.path,
     }
+    if "buffer_size" in settings.given:
+        history = settings.limits.history_bytes
+        told["limits"] = dataclasses.replace(config.limits, history_bytes=history)
     taken = {
         name: value
         for name, value in told.items()
@@ -209,7 +212,7 @@ def _limits(table: Mapping[str, Any]) -> Limits:
     return Limits(**given)
 
 
-MAY_BE_NONE: Final = frozenset({"connections_for_root"})
+MAY_BE_NONE: Final = frozenset({"connections_for_root", "history_bytes"})
 _MOST: Final = 1 << 40
 
 

@@ -15,6 +15,8 @@ from tracerd.core.commands import Published
 from tracerd.protocol import codec
 from tracerd.protocol.detail import Detail
 from tracerd.protocol.events import Event, Lost
+from tracerd.protocol.redaction import NOTHING
+from tracerd.server.hiding import without
 from tracerd.server.routes import Group
 from tracerd.server.subscription import UNENCODABLE, marker, pieces_of
 
@@ -101,6 +103,7 @@ class Replay:
             and subscription.detail is Detail.FULL
             and subscription.wire == "msgpack"
             and not start.since_ns
+            and subscription.peer.hidden is NOTHING
         )
         """What concerns it need not be decoded."""
 
@@ -178,7 +181,7 @@ class Replay:
         item = Published(whole, process)
         if whole.time_ns < self._since_ns or not self._group.wants(item):
             return b""
-        event = item.at(self._subscription.detail)
+        event = without(item.at(self._subscription.detail), self._group.hidden(process))
         wire = self._subscription.wire
         return payload if event is whole and wire == "msgpack" else codec.ENCODERS[wire](event)
 

@@ -55,7 +55,10 @@ POWERS: Final[Mapping[Role, Powers]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role, why it was given, and what is hidden from who has it of processes not their own."""
+    """A role, why it was given, and what is hidden from who has it of processes not their own.
+
+    hidden: NOTHING itself, if nothing is.
+    """
 
     role: Role
     why: str = ""
@@ -90,5 +93,6 @@ class Rules:
             if admin := groups & self.admin_groups:
                 return Grant(Role.ADMIN, f"group {min(admin)}")
             if watch := groups & self.watch_groups:
-                return Grant(Role.WATCHER, f"group {min(watch)}", self.hidden)
+                hidden = NOTHING if self.hidden == NOTHING else self.hidden
+                return Grant(Role.WATCHER, f"group {min(watch)}", hidden)
         return AS_OWNER if self.owners_attach else Grant(Role.ONLOOKER)

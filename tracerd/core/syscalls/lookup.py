@@ -60,6 +60,12 @@ def _unknown(nr: int, abi: str) -> Syscall:
     return Syscall(name, nr, _SIX, abi=abi, known=False, index=_SIX_INDEX)
 
 
+@lru_cache(maxsize=4096)  # likewise
+def kinds(nr: int, abi: str) -> Mapping[str, str]:
+    """Return the kinds of a call's arguments, by name."""
+    return {each.name: each.kind for each in lookup(nr, abi).args}
+
+
 def numbers(names: Collection[str]) -> dict[str, list[int]]:
     """Return the numbers of calls, in order, by ABI, of those that this machine has.
 
