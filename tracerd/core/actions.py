@@ -24,6 +24,10 @@ CONTENT = frozenset({How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR, How.MM
 """Captures of buffer contents, whose limit is the subscribers' string limit."""
 
 
+WITH_HEAD = frozenset({How.BYTES_LEN, How.BYTES_RET})
+"""Captures that may begin with so many bytes, `c`, that are no contents."""
+
+
 class Action(NamedTuple):
     """How a pump treats one call.
 
@@ -146,7 +150,10 @@ def _limited(capture: Capture, limit: int | None) -> Capture:
             for which, (count, captures) in capture.parts.items()
         }
         return capture._replace(parts=parts)
-    return capture._replace(limit=limit) if capture.how in CONTENT else capture
+    if capture.how not in CONTENT:
+        return capture
+    head = max(capture.c, 0) if capture.how in WITH_HEAD else 0
+    return capture._replace(limit=limit + head)
 
 
 def _flags_of_clone3(syscall: Syscall) -> Capture:

@@ -20,7 +20,8 @@ _NAMES = {
         "resource mman ipc swap mount time"
     ),
     "linux": (
-        "fcntl openat2 stat mount fs falloc magic xattr fanotify landlock close_range "
+        "capability personality reboot timex quota mempolicy aio_abi elf kexec ioprio sem msg shm "
+        "ipc fcntl openat2 stat mount fs falloc magic xattr fanotify landlock close_range "
         "memfd perf_event io_uring bpf kexec fiemap blktrace_api serial sockios tcp "
         "in6 netlink sched prctl ptrace seccomp keyctl mman futex random membarrier "
         "userfaultfd pidfd rseq module btrfs"
@@ -65,7 +66,7 @@ def test_there_are_tables():
     assert len(VALUES) > 30
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_flags_can_be_read_back(data):
     word = data.draw(st.integers(0, 2**64 - 1))
@@ -82,7 +83,7 @@ def check_flags(name, table, word):
     unknown = [item for item in shown if item not in table.values]
     assert unknown == shown[len(shown) - len(unknown) :], name
     assert len(unknown) <= 1, name
-    assert all(item.startswith("0x") for item in unknown), name
+    assert all(item.startswith("0") for item in unknown), name
     assert table.decoder()(word, None, NOTHING) == table.render(word & 0xFFFF_FFFF), name
     assert table.decoder(64)(word, None, NOTHING) == shown, name
 
@@ -176,7 +177,8 @@ def defined_values(wanted):
 
 def test_values_are_those_of_the_headers():
     ours = {}
-    for where in TABLES.keys() - ELSEWHERE.keys():
+    bits_of_numbers = {"system.CAPABILITIES"}
+    for where in TABLES.keys() - ELSEWHERE.keys() - bits_of_numbers:
         for name, value in TABLES[where].values.items():
             ours.setdefault(name, set()).add((value, where))
     defined = defined_values(set(ours))

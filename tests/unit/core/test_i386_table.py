@@ -47,7 +47,7 @@ def test_captures_of_x86_64_are_not():
     for row in ROWS:
         plan = plan_for(row)
         assert {capture.width for capture in (*plan.enter, *plan.exit)} <= {8}, row.name
-        assert plan.part < 0
+        assert plan.part < 0 or row.name == "keyctl"
 
 
 def test_calls_that_both_have_are_told_alike():
@@ -57,7 +57,7 @@ def test_calls_that_both_have_are_told_alike():
         if wide is None:
             continue
         assert (row.classes, row.level, row.ret) == (wide.classes, wide.level, wide.ret), row.name
-        told = row.parts.get(0, row)
+        told = row.parts.get(0, row) if row.memory == 0 else row
         shown = [(arg.name, arg.kind, arg.op, arg.at) for arg in told.args if arg.kind != "none"]
         other = [(arg.name, arg.kind, arg.op, arg.at) for arg in wide.args]
         assert sorted(shown, key=str) == sorted(other, key=str), row.name
@@ -71,7 +71,9 @@ def test_no_layout_of_64_bits_is_left():
 
 
 ALIKE = {
-    "cachestat", "cachestat_range", "clone_args", "cpus", "dirents", "epoll_event",
+    "cachestat", "cachestat_range", "cap_data", "cap_header", "clone_args", "futex_waiters", "iocb",
+    "iocbs", "io_events", "lsm_context", "lsm_ids", "nodes", "perf_attr", "policy", "resident",
+    "sembufs", "statmount", "timezone", "value_result", "cpus", "dirents", "epoll_event",
     "epoll_events", "fd_set", "fds", "file_attr", "file_handle", "ids", "ints",
     "io_uring_params", "landlock_ruleset", "mnt_id_req", "mount_attr", "ns_id_req", "offs",
     "open_how", "option", "pollfds", "sched_attr", "sigset", "statx", "utsname", "wstatus",
@@ -80,8 +82,9 @@ ALIKE = {
 """Kinds of structure without a long, a time or a pointer in them, and those whose rows say what
 they are here.  A kind that is new has to be looked at before it is put here."""
 NARROWED = {
-    "file_times", "itimerspec", "itimerval", "mq_attr", "rusage", "sigaction", "sigevent",
-    "siginfo", "stat", "statfs", "timespec", "timeval", "timevals", "utimbuf",
+    "addresses", "groups", "kexec_segments", "msgbuf", "ranges", "signal_stack", "sysinfo", "timex",
+    "tms", "ustat", "file_times", "itimerspec", "itimerval", "mq_attr", "rusage", "sigaction",
+    "sigevent", "siginfo", "stat", "statfs", "timespec", "timeval", "timevals", "utimbuf",
 }  # fmt: skip
 TEXT = {"path", "string", "strings", "buffer", "iovec", "msghdr", "mmsghdr"}
 
@@ -145,7 +148,13 @@ def test_halves_of_64_bits_are_told_once():
 
 def test_calls_that_stand_for_others():
     parted = {row.name: (len(row.parts), row.memory) for row in I386_ROWS if row.parts}
-    assert parted == {"select": (1, 0), "mmap": (1, 0), "socketcall": (20, 1), "ipc": (12, -1)}
+    assert parted == {
+        "select": (1, 0),
+        "mmap": (1, 0),
+        "socketcall": (20, 1),
+        "ipc": (12, -1),
+        "keyctl": (26, -1),
+    }
     socketcall = by_name("socketcall", "i386")
     counts = [len(socketcall.parts[n].args) - 1 for n in range(1, 21)]
     assert counts == [3, 3, 3, 2, 3, 3, 3, 4, 4, 4, 6, 6, 2, 5, 5, 3, 3, 4, 5, 4]  # the kernel's

@@ -1,6 +1,6 @@
 """decode_args: total for every row, and right for calls whose values are known."""
 
-import json
+import re
 import struct
 
 import msgspec
@@ -8,8 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracerd.core.decode import fcntl, ioctl, prctl
-from tracerd.core.syscalls import I386_ROWS, ROWS, by_name, decode_args, decode_ret, plan_for
+from tracerd.core.decode import ioctl, names
+from tracerd.core.decode.names import descriptors, ipc, process, system, watches  # noqa: F401
+from tracerd.core.decode.names.descriptors import FCNTL
+from tracerd.core.syscalls import (
+    I386_ROWS,
+    ROWS,
+    TABLED,
+    by_name,
+    decode_args,
+    decode_ret,
+    plan_for,
+    table,
+)
 from tracerd.core.syscalls.model import (
     Cut,
     Fault,
@@ -22,6 +33,8 @@ from tracerd.core.syscalls.model import (
     Vector,
     Words,
 )
+from tracerd.ctl.text.lines import Renderer
+from tracerd.protocol.events import SyscallExit
 
 ADDRESS = 0x7FFF_0000_1000
 
@@ -65,18 +78,72 @@ item = st.one_of(
 )
 one = st.one_of(item, st.builds(Several, st.lists(item, max_size=3).map(tuple)))
 captured = st.one_of(one, st.builds(Pair, one, one))
-COMMANDS = [
-    (abi, name, command)
-    for abi, name, known in (
-        ("x86_64", "fcntl", fcntl.ARGUMENTS),
-        ("x86_64", "ioctl", ioctl.ARGUMENTS),
-        ("x86_64", "prctl", prctl.ARGUMENTS),
-        ("i386", "fcntl", fcntl.ARGUMENTS_I386),
-        ("i386", "ioctl", ioctl.ARGUMENTS_I386),
-    )
-    for command in known
-]
+COMMANDS = {
+    "fcntl": ("cmd", [*FCNTL.values.values(), 12, 13, 14]),
+    "fcntl64": ("cmd", [*FCNTL.values.values(), 12, 13, 14]),
+    "ioctl": ("cmd", [*ioctl.ARGUMENTS, *ioctl.ARGUMENTS_I386]),
+    "prctl": ("option", names.process.PRCTL.values.values()),
+    "arch_prctl": ("option", names.process.ARCH_PRCTL.values.values()),
+    "ptrace": ("request", names.process.PTRACE.values.values()),
+    "seccomp": ("op", names.process.SECCOMP.values.values()),
+    "keyctl": ("option", names.process.KEYCTL.values.values()),
+    "futex": ("op", range(14)),
+    "futex_time64": ("op", range(14)),
+    "bpf": ("cmd", names.descriptors.BPF.values.values()),
+    "io_uring_enter": ("flags", [0, 8]),
+    "io_uring_register": ("opcode", names.descriptors.URING_REGISTER.values.values()),
+    "quotactl": ("cmd", [cmd << 8 for cmd in names.system.QUOTA.values.values()]),
+    "quotactl_fd": ("cmd", [cmd << 8 for cmd in names.system.QUOTA.values.values()]),
+    "landlock_add_rule": ("rule_type", names.watches.LANDLOCK_RULE.values.values()),
+    **{
+        call: ("cmd", [*known.values.values()])
+        for call, known in (
+            ("shmctl", names.ipc.SHM_CONTROL_I386),
+            ("semctl", names.ipc.SEM_CONTROL_I386),
+            ("msgctl", names.ipc.MSG_CONTROL_I386),
+        )
+    },
+}
 """Calls whose argument is what a command says, which chance would never hit."""
+TOLD = {abi: list(table(abi).by_number.values()) for abi in TABLED}
+KINDS_OF = {
+    abi: {row.name: {arg.name: arg.kind for arg in row.args} for row in rows}
+    for abi, rows in TOLD.items()
+}
+RENDERERS = {
+    abi: (Renderer(kinds=kinds), Renderer(kinds=kinds, whole=True))
+    for abi, kinds in KINDS_OF.items()
+}
+
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def check(row, call, captured_at):
+    """Decode a call, all its captures being the same; it must become JSON, MessagePack, text."""
+    for which, part in {None: row, **row.parts}.items():
+        plan, whole = plan_for(part), plan_for(row)
+        before, after = captured_at
+        enter, exit_ = (before,) * len(plan.enter), (after,) * len(plan.exit)
+        words = call
+        if which is not None:
+            given = (*call.args, 0)[: len(part.args)]
+            enter, exit_ = (Part(which, given, enter),), (Part(which, given, exit_),)
+            assert (len(whole.enter), len(whole.exit)) == (1, 1)
+        args = decode_args(row, words, enter, exit_)
+        assert list(args) == [arg.name for arg in part.args if arg.name in args]
+        ret = None if call.failed or not call.returned else decode_ret(part, call.ret)
+        event = SyscallExit(
+            seq=1, time_ns=0, pid=1, tid=1, start=1, comm="x", syscall=row.name, nr=row.nr % 2**31,
+            abi=row.abi, args=args, ret=ret, errno="EIO" if call.failed else None,
+        )  # fmt: skip
+        msgspec.json.decode(msgspec.json.encode(event))
+        msgspec.msgpack.encode(event)
+        for renderer in RENDERERS[row.abi]:
+            line = renderer.line(event)
+            assert not CONTROL_CHARACTERS.search(line), row.name
+
+
 calls = st.builds(
     Words,
     st.tuples(*[words64] * 6),
@@ -86,52 +153,47 @@ calls = st.builds(
 )
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.data())
-def test_any_call_of_any_row_gives_json(data):
-    call = data.draw(calls)
-    value = data.draw(captured)
+@pytest.mark.parametrize("abi", TABLED)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(call=calls, before=one, after=one)
+def test_any_call_of_any_row_gives_an_event_and_a_line(abi, call, before, after):
     # One draw for all rows, so that every row meets every kind of value.
-    for row in ROWS:
-        plan = plan_for(row)
-        enter, exit_ = (value,) * len(plan.enter), (value,) * len(plan.exit)
-        args = decode_args(row, call, enter, exit_)
-        assert list(args) == [arg.name for arg in row.args if arg.name in args]
-        encoded = msgspec.json.encode([args, decode_ret(row, call.ret)])
-        msgspec.msgpack.encode(args)
-        json.loads(encoded)
+    for row in TOLD[abi]:
+        check(row, call, (before, after))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.data())
-def test_any_call_of_any_i386_row_gives_json(data):
-    call, value = data.draw(calls), data.draw(captured)
-    for row in I386_ROWS:
-        # A call that stands for others is met as each of them, and as itself.
-        for which, part in {None: row, **row.parts}.items():
-            plan, whole = plan_for(part), plan_for(row)
-            enter, exit_ = (value,) * len(plan.enter), (value,) * len(plan.exit)
-            if which is not None:
-                words = (*call.args, 0)[: len(part.args)]
-                enter, exit_ = (Part(which, words, enter),), (Part(which, words, exit_),)
-                assert (len(whole.enter), len(whole.exit)) == (1, 1)
-            args = decode_args(row, call, enter, exit_)
-            assert list(args) == [arg.name for arg in part.args if arg.name in args]
-            msgspec.json.encode([args, decode_ret(part, call.ret)])
+ANY = [
+    (row, row.index[COMMANDS[row.name][0]], [*COMMANDS[row.name][1]])
+    for rows in TOLD.values()
+    for row in rows
+    if row.name in COMMANDS
+]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(word=words64, before=one, after=one)
-def test_any_command_gives_json(word, before, after):
-    for abi, name, command in COMMANDS:
-        row = by_name(name, abi)
-        plan = plan_for(row)
-        at = 0 if name == "prctl" else 1
-        args = tuple(command if place == at else word for place in range(6))
-        words = Words(args, 0, failed=False, returned=True)
-        enter, exit_ = (before,) * len(plan.enter), (after,) * len(plan.exit)
-        msgspec.json.encode(decode_args(row, words, enter, exit_))
-        msgspec.json.encode(decode_args(row, Words(args), enter, ()))
+def test_every_argument_that_a_command_explains_is_met_with_its_commands():
+    meeting = {row.name for row, _, _ in ANY}
+    explained = {
+        row.name for rows in TOLD.values() for row in rows for arg in row.args if arg.kind == "any"
+    }
+    assert meeting == explained | {"futex_time64"}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(word=words64, before=one, after=one, choice=st.integers(0, 2**16), failed=st.booleans())
+def test_any_command_gives_an_event_and_a_line(word, before, after, choice, failed):
+    for row, at, commands in ANY:
+        for command in (commands[choice % len(commands)], commands[choice // 7 % len(commands)]):
+            args = tuple(command if place == at else word for place in range(6))
+            check(row, Words(args, 0, failed=failed, returned=True), (before, after))
+
+
+def test_every_command_gives_an_event_and_a_line():
+    shapes = (None, b"", b"\1" * 40, bytes(range(256)), Fault(1), Cut(b"abc", 9))
+    for row, at, commands in ANY:
+        for command in commands:
+            args = tuple(command if place == at else ADDRESS for place in range(6))
+            for shape in shapes:
+                check(row, Words(args, 0, failed=False, returned=True), (shape, shape))
 
 
 DEPENDING = {
@@ -139,9 +201,20 @@ DEPENDING = {
     ("fcntl", "arg"),
     ("ioctl", "arg"),
     ("prctl", "arg2"),
+    ("arch_prctl", "arg2"),
     ("landlock_add_rule", "rule_attr"),
     ("clone", "parent_tidptr"),
     ("seccomp", "uargs"),
+    ("ptrace", "data"),
+    ("reboot", "arg"),
+    ("shmctl", "buf"),
+    ("semctl", "arg"),
+    ("msgctl", "buf"),
+    ("quotactl", "addr"),
+    ("quotactl_fd", "addr"),
+    ("io_uring_register", "arg"),
+    ("futex", "utime"),
+    ("futex_time64", "utime"),
 }
 """Pointers or none, as another argument says."""
 
@@ -213,6 +286,12 @@ def test_only_few_rows_leave_arguments_out():
         ("mremap", "new_addr"),
         ("futex", "uaddr2"),  # FUTEX_WAIT
         ("futex", "val3"),
+        ("ptrace", "addr"),  # PTRACE_TRACEME
+        ("ptrace", "data"),
+        ("reboot", "arg"),
+        ("shmctl", "buf"),  # IPC_RMID
+        ("semctl", "arg"),
+        ("msgctl", "buf"),
     }
 
 

@@ -78,10 +78,16 @@ def check_plan(row):
     assert (plan.opened >= 0) == (row.ret == "fd")
     assert (plan.present >= 0) == any(arg.op == "open" for arg in row.args)
     # Every capture is found from somewhere: nothing is read for nobody.
-    found = {*plan.arg_enter, *plan.base.values(), *plan.links.values(), plan.present} - {-1}
+    found = {
+        *plan.arg_enter,
+        *plan.base.values(),
+        *plan.links.values(),
+        plan.present,
+        plan.part,
+    } - {-1}
     found |= {at for at, _ in plan.asides}
     assert found == set(range(len(plan.enter)))
-    assert {*plan.arg_exit, plan.opened} - {-1} == set(range(len(plan.exit)))
+    assert {*plan.arg_exit, plan.opened, plan.part} - {-1} == set(range(len(plan.exit)))
     # What only the exit-stop can know is not asked of the enter-stop.
     only_exit = {How.BYTES_RET, How.BYTES_LENPTR, How.RET_FD}
     assert not {capture.how for capture in plan.enter} & only_exit

@@ -156,7 +156,7 @@ def test_limits_that_a_pump_replaces_are_those_of_contents():
         for capture in (arg.enter, arg.exit)
         if capture is not None and capture.how in replaced
     }
-    assert kinds == {"buffer", "iovec", "msghdr", "mmsghdr"}
+    assert kinds == {"buffer", "iovec", "msghdr", "mmsghdr", "msgbuf"}
 
 
 def test_catalogue():

@@ -54,6 +54,17 @@ def protocol(family: int) -> Decode:
     return decode
 
 
+def text_for(command: int, value: int) -> Decode:
+    """Return a decoder of what is text if argument `command` has a value, and else not there."""
+
+    def decode(word: int, captured: Captured, call: Words) -> Any:
+        if call.args[command] & 0xFFFF_FFFF != value:
+            return ABSENT
+        return text(word, captured, call)
+
+    return decode
+
+
 _TEXT: Final = ("FSCONFIG_SET_STRING", "FSCONFIG_SET_PATH", "FSCONFIG_SET_PATH_EMPTY")
 _FSCONFIG_TEXT: Final = frozenset(FSCONFIG.values[name] for name in _TEXT)
 

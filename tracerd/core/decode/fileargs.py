@@ -77,6 +77,7 @@ def _same(value: int) -> int:
 
 ints: Final = array("<i", _same)
 longs: Final = array("<q", _same)
+uints: Final = array("<I", _same)
 
 
 def _mq_attr(flags: int, maxmsg: int, msgsize: int, curmsgs: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tracerd.core.decode.names.process import PRCTL
+from tracerd.core.decode.names.process import ARCH_PRCTL, PRCTL
 from tracerd.core.decode.signals import SIGNALS, signal
 from tracerd.core.decode.stages import filled, given
 from tracerd.core.decode.structs import record
@@ -80,3 +80,17 @@ REST: Final = {PRCTL.values[name]: nothing for name in _FIRST_ONLY}
 """Option -> decoder of the arguments behind the second, which these do not look at."""
 ARGUMENTS: Final = {PRCTL.values[name]: decode for name, decode in _BY_OPTION.items()}
 """Option -> decoder.  Those that look at memory take a Pair."""
+
+
+def _pointer(value: int) -> list[str]:
+    return [f"{value:#x}"]
+
+
+_base: Final = filled(record("<Q", _pointer))
+ARCH: Final[dict[int, Decode]] = {
+    ARCH_PRCTL.values["ARCH_GET_FS"]: _base,
+    ARCH_PRCTL.values["ARCH_GET_GS"]: _base,
+    ARCH_PRCTL.values["ARCH_GET_CPUID"]: nothing,
+    ARCH_PRCTL.values["ARCH_SET_CPUID"]: int_,
+}
+"""Option of arch_prctl -> decoder."""

@@ -65,7 +65,7 @@ class FlagSet:
     bits: names in the order shown.  A name of several bits is shown when all are set, and
     takes them from those that follow: put it before its parts.  mask, field: the bits that
     hold a value of their own (the access mode of open flags), and its names; zero is shown
-    only if it has one.
+    only if it has one.  octal: bits without a name are permissions, or such.
     """
 
     def __init__(
@@ -74,16 +74,18 @@ class FlagSet:
         *,
         mask: int = 0,
         field: Mapping[str, int] | None = None,
+        octal: bool = False,
     ) -> None:
         self._field = ValueSet(field or {})
         self._mask = mask
+        self._rest = "0{:03o}" if octal else "{:#x}"
         self._bits = tuple(bits.items())
         self.values: dict[str, int] = {**self._field.values, **bits}
         self._known: dict[int, tuple[str, ...]] = {}
         self._decoders: dict[int, Decode] = {}
 
     def render(self, word: int) -> list[str]:
-        """Return the names of the bits set; those unknown as one last item, `0x…`."""
+        """Return the names of the bits set; those unknown as one last item, `0x…` (or octal)."""
         known = self._known.get(word)
         if known is None:
             known = self._render(word)
@@ -105,14 +107,17 @@ class FlagSet:
                 shown.append(name)
                 left &= ~bits
         if left:
-            shown.append(f"{left:#x}")
+            shown.append(self._rest.format(left))
         return tuple(shown)
 
     def parse(self, shown: Sequence[str]) -> int:
         """Return the word that `render` was given.  Raises KeyError, ValueError."""
         word = 0
         for item in shown:
-            word |= int(item, 16) if item.startswith("0x") else self.values[item]
+            if item.startswith("0"):
+                word |= int(item, 16 if item.startswith("0x") else 8)
+            else:
+                word |= self.values[item]
         return word
 
     def decoder(self, width: int = 32) -> Decode:

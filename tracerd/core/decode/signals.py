@@ -6,6 +6,7 @@ import struct
 from functools import lru_cache
 from typing import Any, Final
 
+from tracerd.core.decode.sets import FlagSet
 from tracerd.core.decode.structs import record
 from tracerd.core.decode.words import address, int_
 from tracerd.core.syscalls.model import Captured, Decode, Words
@@ -219,6 +220,20 @@ def _siginfo(*, narrow: bool) -> Decode:
 
 
 siginfo: Final = _siginfo(narrow=False)
+
+SIGNAL_STACK: Final = FlagSet(
+    {"SS_AUTODISARM": 1 << 31}, mask=3, field={"SS_ONSTACK": 1, "SS_DISABLE": 2}
+)
+
+
+def _stack(sp: int, flags: int, size: int) -> dict[str, Any]:
+    return {"sp": f"{sp:#x}", "flags": SIGNAL_STACK.render(flags), "size": size}
+
+
+STACK_SIZE: Final = 24
+STACK32_SIZE: Final = 12
+stack: Final = record("<QI4xQ", _stack)
+stack32: Final = record("<III", _stack)
 
 _NOTIFICATIONS: Final = {
     0: "SIGEV_SIGNAL",

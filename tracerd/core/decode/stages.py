@@ -53,5 +53,28 @@ def _offset(size: int) -> Decode:
     return decode
 
 
+def value_result(word: int, captured: Captured, call: Words) -> Any:
+    """Decode a pointer to an int that the call may change: `[value]`, or `[before, after]`."""
+    shown = _int(word, captured, call)
+    if isinstance(shown, list) and len(shown) == 2 and shown[0] == shown[1]:
+        del shown[1]
+    return shown
+
+
+def left(time: Decode) -> Decode:
+    """Return a decoder of a time to wait at most, and of what the call says is left of it."""
+
+    def decode(word: int, captured: Captured, call: Words) -> Any:
+        if not isinstance(captured, Pair):
+            return time(word, captured, call)
+        shown, after = time(word, captured.before, call), time(word, captured.after, call)
+        if isinstance(shown, dict) and isinstance(after, dict) and shown != after:
+            return {**shown, "left": after}
+        return shown
+
+    return decode
+
+
+_int: Final = _offset(4)
 offset: Final = _offset(8)
 offset32: Final = _offset(4)

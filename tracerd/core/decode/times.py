@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tracerd.core.decode.stages import left
 from tracerd.core.decode.structs import record
 
 TIMESPEC: Final = "<qq"
@@ -80,3 +81,9 @@ _LONG_TWO: Final = "<qI4xqI4x"
 timespec64: Final = record(_LONG, timespec_of)
 file_times64: Final = record(_LONG_TWO, _file_times)
 itimerspec64: Final = record(_LONG_TWO, _itimerspec)
+
+timespec_left: Final = left(timespec)
+timespec32_left: Final = left(timespec32)
+timespec64_left: Final = left(timespec64)
+timeval_left: Final = left(timeval)
+timeval32_left: Final = left(timeval32)

@@ -59,22 +59,3 @@ def fd_set(count: int) -> Decode:
         return address(word) if None in (asked, ready) else {"asked": asked, "ready": ready}
 
     return decode
-
-
-def _uring_params(
-    sq: int, cq: int, flags: int, cpu: int, idle: int, features: int, wq_fd: int
-) -> dict[str, Any]:
-    return {
-        "sq_entries": sq,
-        "cq_entries": cq,
-        "flags": f"{flags:#x}",
-        "sq_thread_cpu": cpu,
-        "sq_thread_idle": idle,
-        "features": f"{features:#x}",
-        "wq_fd": wq_fd,
-    }
-
-
-io_uring_params: Final = record("<7I", _uring_params)
-IO_URING_PARAMS_SIZE: Final = 28
-"""The part of the structure that is no offset into the rings."""

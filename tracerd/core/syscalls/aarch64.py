@@ -16,11 +16,11 @@ from tracerd.core.decode.names import files as file_names
 from tracerd.core.decode.names import memory
 from tracerd.core.decode.names import process as process_names
 from tracerd.core.decode.structs import size_of
-from tracerd.core.syscalls import commands, process, records
+from tracerd.core.syscalls import commands, others, process, records
 from tracerd.core.syscalls.derived import Layout, Layouts, derived
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.table import NAMES
-from tracerd.core.syscalls.vocabulary import enum, fd, flags, ptr, sc
+from tracerd.core.syscalls.vocabulary import enum, fd, flags, int_, ptr, sc
 
 _LAYOUTS: Final[Layouts] = {
     stat.stat_: Layout(stat.stat_generic, size_of(stat.STAT_GENERIC)),
@@ -50,6 +50,8 @@ _fcntl_arg = commands.by_command("arg", "cmd", fcntl.ARGUMENTS_AARCH64, ptr, fcn
 _WRITTEN: Final[tuple[Syscall, ...]] = (
     sc(25, "fcntl", fd(op="fcntl"), enum("cmd", descriptor_names.FCNTL), _fcntl_arg, classes="desc",
        level="io"),
+    sc(191, "semctl", others.semid, int_("semnum"), others.sem_cmd, commands.sem_arg_generic,
+       classes="ipc"),
     sc(220, "clone", flags("clone_flags", process_names.CLONE_OLD, 64), ptr("newsp"),
        process.parent_tid, process.tls, process.child_tid, classes="process", ret="pid"),
 )
@@ -246,7 +248,6 @@ _SAME: Final[tuple[Syscall, ...]] = (
     same(188, "msgrcv"),
     same(189, "msgsnd"),
     same(190, "semget"),
-    same(191, "semctl"),
     same(192, "semtimedop"),
     same(193, "semop"),
     same(194, "shmget"),

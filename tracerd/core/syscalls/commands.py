@@ -7,11 +7,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from tracerd.core.decode import depending, fcntl, ioctl, landlock, prctl, process, words
+from tracerd.core.decode import (
+    depending,
+    fcntl,
+    ioctl,
+    ipc,
+    landlock,
+    prctl,
+    process,
+    ptrace,
+    words,
+)
+from tracerd.core.decode.names.kernel import KEYRING
 from tracerd.core.decode.names.memory import FUTEX
+from tracerd.core.decode.names.system import REBOOT
 from tracerd.core.syscalls import records
 from tracerd.core.syscalls.model import Decode, How
-from tracerd.core.syscalls.vocabulary import Draft, Want, ptr, word
+from tracerd.core.syscalls.vocabulary import Draft, Want, enum, ptr, word
 
 
 def by_command(
@@ -30,6 +42,29 @@ landlock_rule: Final = replace(
     bind=lambda at: depending.by_command(at["rule_type"], landlock.RULES, words.ptr),
 )
 prctl_arg: Final = by_command("arg2", "option", prctl.ARGUMENTS, word, prctl.NAME_SIZE)
+shm_arg: Final = by_command("buf", "cmd", ipc.SHM, ptr, ipc.LARGEST)
+sem_arg: Final = by_command("arg", "cmd", ipc.SEM, word, ipc.LARGEST)
+msg_arg: Final = by_command("buf", "cmd", ipc.MSG, ptr, ipc.LARGEST)
+shm_arg_i386: Final = by_command("buf", "cmd", ipc.SHM_I386, ptr, ipc.LARGEST)
+sem_arg_i386: Final = by_command("arg", "cmd", ipc.SEM_I386, word, ipc.LARGEST)
+msg_arg_i386: Final = by_command("buf", "cmd", ipc.MSG_I386, ptr, ipc.LARGEST)
+sem_arg_generic: Final = by_command("arg", "cmd", ipc.SEM_GENERIC, word, ipc.LARGEST)
+ptrace_data: Final = by_command("data", "request", ptrace.DATA, word, ptrace.DATA_SIZE)
+ptrace_data_i386: Final = by_command("data", "request", ptrace.DATA_I386, word, ptrace.DATA_SIZE)
+ptrace_addr: Final = Draft(
+    "addr",
+    "any",
+    words.ptr,
+    bind=lambda at: depending.by_command(at["request"], ptrace.ADDRESS, words.ptr),
+)
+arch_prctl_arg: Final = by_command("arg2", "option", prctl.ARCH, word, 8)
+reboot_arg: Final = Draft(
+    "arg",
+    "string",
+    words.ptr,
+    enter=Want(How.CSTRING, 256),
+    bind=lambda at: depending.text_for(at["cmd"], REBOOT.values["LINUX_REBOOT_CMD_RESTART2"]),
+)
 fsconfig_value: Final = Draft(
     "_value",
     "string",
@@ -62,3 +97,8 @@ def futex_arg(draft: Draft, *ops: str) -> Draft:
     """Return an argument that only some futex operations have, those named."""
     numbers = frozenset(FUTEX.values[f"FUTEX_{op}"] for op in ops)
     return replace(draft, bind=lambda at: depending.only_for(at["op"], 0x7F, numbers, draft.decode))
+
+
+def keyring(name: str) -> Draft:
+    """Return a key or keyring: its number, or the name of one of the process's own."""
+    return enum(name, KEYRING)

@@ -35,6 +35,8 @@ class _Steps(NamedTuple):
     exit_size: int
     narrow: bool
     """Only the low halves of the words count."""
+    parted: bool
+    """It stands for other calls."""
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -53,7 +55,10 @@ def _steps_for(syscall: Syscall) -> _Steps:
             pairs.append((at_enter, size + at_exit))
         returned.append((arg.name, arg.decode, at))
     narrow = WIDTHS.get(syscall.abi) == 4
-    return _Steps(tuple(entered), tuple(returned), tuple(pairs), size, len(plan.exit), narrow)
+    parted = bool(syscall.parts)
+    return _Steps(
+        tuple(entered), tuple(returned), tuple(pairs), size, len(plan.exit), narrow, parted
+    )
 
 
 def decode_args(
@@ -70,6 +75,7 @@ def decode_args(
     steps = _steps_for(syscall)
     if steps.narrow:
         words = replace(words, args=tuple([word & _LOW for word in words.args]))
+    if steps.parted:
         part = part_of(syscall, enter, exit_)
         if part is not None:
             row, before, after = part

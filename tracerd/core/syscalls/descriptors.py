@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from tracerd.core.decode import policies
 from tracerd.core.decode.names import descriptors as names
 from tracerd.core.decode.names import files, memory, watches
 from tracerd.core.syscalls import commands, records
@@ -26,7 +27,6 @@ from tracerd.core.syscalls.vocabulary import (
     off,
     path,
     pid,
-    ptr,
     sc,
     size,
     string,
@@ -55,11 +55,12 @@ epfd, maxevents = fd("epfd"), int_("maxevents")
 itimer_in, itimer_out = records.itimerspec_in("utmr"), records.itimerspec_out("otmr")
 timer_flags = flags("flags", names.TIMERFD_CREATE)
 set_flags = flags("flags", names.TIMERFD_SETTIME)
-wait_time = records.timespec_in("tsp")
+wait_time = records.timespec_both("tsp")
 close_flags = flags("flags", names.CLOSE_RANGE)
 user_mask, sizemask = records.sigset_in("user_mask"), size("sizemask")
 advice = enum("advice", names.FADVISE)
 uring_enter = flags("flags", names.URING_ENTER)
+uring_arg = records.uring_register(policies.ranges, policies.RANGE_SIZE)
 
 # fmt: off
 DESCRIPTORS: Final[tuple[Syscall, ...]] = (
@@ -108,7 +109,7 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     # Waiting
     desc(7, "poll", records.pollfds, uint("nfds"), int_("timeout_msecs")),
     desc(271, "ppoll", records.pollfds, uint("nfds"), wait_time, sigmask, sigsetsize),
-    desc(23, "select", int_("n"), *sets, records.timeval_in("tvp")),
+    desc(23, "select", int_("n"), *sets, records.timeval_both("tvp")),
     desc(270, "pselect6", int_("n"), *sets, wait_time, records.sigmask_at),
     desc_fd(213, "epoll_create", int_("size")),
     desc_fd(291, "epoll_create1", flags("flags", names.EPOLL_CREATE)),
@@ -151,23 +152,23 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     # Processes and namespaces as descriptors
     desc_fd(434, "pidfd_open", pid, flags("flags", names.PIDFD)),
     desc_fd(438, "pidfd_getfd", fd("pidfd"), int_("fd"), no_flags, level="io"),
-    desc(440, "process_madvise", fd("pidfd"), ptr("vec"), size("vlen"),
+    desc(440, "process_madvise", fd("pidfd"), records.ranges_in("vec", "vlen"), size("vlen"),
          enum("behavior", memory.MADVISE), no_flags, ret="size"),
     desc(448, "process_mrelease", fd("pidfd"), no_flags),
     # Kernel interfaces as descriptors
-    desc_fd(298, "perf_event_open", ptr("attr_uptr"), pid, int_("cpu"), fd("group_fd"),
+    desc_fd(298, "perf_event_open", records.perf_attr, pid, int_("cpu"), fd("group_fd"),
             flags("flags", names.PERF, 64)),
     desc_fd(323, "userfaultfd", flags("flags", names.USERFAULTFD)),
-    desc(321, "bpf", enum("cmd", names.BPF), ptr("uattr"), uint("size"), level="fd"),
+    desc(321, "bpf", enum("cmd", names.BPF), records.bpf_attr, uint("size"), level="fd"),
     desc(313, "finit_module", read_fd, string("uargs"), flags("flags", names.MODULE), level="fd"),
     desc(320, "kexec_file_load", fd("kernel_fd", op="read"), fd("initrd_fd", op="read"),
          ulong("cmdline_len"), bytes_in("cmdline_ptr", "cmdline_len"),
          flags("flags", names.KEXEC_FILE, 64), level="fd"),
     desc_fd(425, "io_uring_setup", uint("entries"), records.uring_params, level="path"),
-    sc(426, "io_uring_enter", fd, uint("to_submit"), uint("min_complete"), uring_enter, ptr("argp"),
-       size("argsz"), classes="desc signal", level="io"),
-    sc(427, "io_uring_register", fd, enum("opcode", names.URING_REGISTER, signed=False), ptr("arg"),
-       uint("nr_args"), classes="desc memory", level="io"),
+    sc(426, "io_uring_enter", fd, uint("to_submit"), uint("min_complete"), uring_enter,
+       records.uring_arg, size("argsz"), classes="desc signal", level="io"),
+    sc(427, "io_uring_register", fd, enum("opcode", names.URING_REGISTER, signed=False),
+       uring_arg, uint("nr_args"), classes="desc memory", level="io"),
     desc_fd(444, "landlock_create_ruleset", records.ruleset_in, size, uint("flags")),
     desc(445, "landlock_add_rule", fd("ruleset_fd"), enum("rule_type", watches.LANDLOCK_RULE),
          commands.landlock_rule, uint("flags"), level="fd"),

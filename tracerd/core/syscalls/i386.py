@@ -13,7 +13,7 @@ from typing import Final
 from tracerd.core.syscalls.i386_own import OWN
 from tracerd.core.syscalls.i386_parts import PARTED
 from tracerd.core.syscalls.model import Syscall
-from tracerd.core.syscalls.narrow import LONG_TIMES, narrowed
+from tracerd.core.syscalls.narrow import LONG_TIMES, OLD_IDS, narrowed
 from tracerd.core.syscalls.table import NAMES, ROWS
 
 
@@ -47,7 +47,6 @@ SAME: Final[tuple[Syscall, ...]] = (
     same(20, "getpid"),
     same(21, "mount"),
     same(24, "getuid"),
-    same(26, "ptrace"),
     same(27, "alarm"),
     same(29, "pause"),
     same(30, "utime"),
@@ -78,8 +77,6 @@ SAME: Final[tuple[Syscall, ...]] = (
     same(77, "getrusage"),
     same(78, "gettimeofday"),
     same(79, "settimeofday"),
-    same(80, "getgroups"),
-    same(81, "setgroups"),
     same(83, "symlink"),
     same(85, "readlink"),
     same(86, "uselib"),
@@ -334,15 +331,12 @@ SAME: Final[tuple[Syscall, ...]] = (
     same(385, "io_pgetevents"),
     same(386, "rseq"),
     same(393, "semget"),
-    same(394, "semctl"),
     same(395, "shmget"),
-    same(396, "shmctl"),
     same(397, "shmat"),
     same(398, "shmdt"),
     same(399, "msgget"),
     same(400, "msgsnd"),
     same(401, "msgrcv"),
-    same(402, "msgctl"),
 )
 
 NEWER: Final[tuple[Syscall, ...]] = (
@@ -368,7 +362,6 @@ NEWER: Final[tuple[Syscall, ...]] = (
     newer(424, "pidfd_send_signal"),
     newer(425, "io_uring_setup"),
     newer(426, "io_uring_enter"),
-    newer(427, "io_uring_register"),
     newer(428, "open_tree"),
     newer(429, "move_mount"),
     newer(430, "fsopen"),
@@ -415,8 +408,13 @@ NEWER: Final[tuple[Syscall, ...]] = (
     newer(471, "rseq_slice_yield"),
 )
 
+OLD_GROUPS: Final[tuple[Syscall, ...]] = (
+    narrowed(NAMES["getgroups"], 80, layouts=OLD_IDS),
+    narrowed(NAMES["setgroups"], 81, layouts=OLD_IDS),
+)
+
 I386_ROWS: Final[tuple[Syscall, ...]] = tuple(
-    sorted(chain(SAME, NEWER, OWN, PARTED), key=lambda row: row.nr)
+    sorted(chain(SAME, NEWER, OLD_GROUPS, OWN, PARTED), key=lambda row: row.nr)
 )
 """The rows of i386, ascending by number."""
 

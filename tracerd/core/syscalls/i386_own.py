@@ -12,10 +12,21 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tracerd.core.decode import fcntl, fileargs, ioctl, process, signals, sockopts, stages, stat
+from tracerd.core.decode import (
+    fcntl,
+    fileargs,
+    ioctl,
+    policies,
+    process,
+    signals,
+    sockopts,
+    stages,
+    stat,
+)
 from tracerd.core.decode import words as decoders
 from tracerd.core.decode.names import descriptors as names
 from tracerd.core.decode.names import files as file_names
+from tracerd.core.decode.names import ipc as ipc_names
 from tracerd.core.decode.names import process as process_names
 from tracerd.core.decode.names import watches
 from tracerd.core.decode.structs import size_of
@@ -49,6 +60,7 @@ from tracerd.core.syscalls.vocabulary import (
     ptr,
     sc,
     size,
+    string_out,
     uint,
     ulong,
     word,
@@ -91,6 +103,7 @@ olduname = records.struct_out("name", "utsname", process.old_utsname, process.OL
 oldolduname = records.struct_out(
     "name", "utsname", process.oldest_utsname, process.OLDEST_UTSNAME_SIZE
 )
+uring_arg = records.uring_register(policies.ranges32, policies.RANGE32_SIZE)
 fan_mask = joined(flags("mask", watches.FANOTIFY_EVENTS, 64), "mask_high")
 
 
@@ -176,19 +189,30 @@ _WRITTEN: Final[tuple[Syscall, ...]] = (
     creds(171, "getresgid", old_id_out("rgidp"), old_id_out("egidp"), old_id_out("sgidp")),
     creds(138, "setfsuid", old_uid),
     creds(139, "setfsgid", old_gid),
+    # System V IPC, kernel interfaces
+    sc(394, "semctl", others.semid, int_("semnum"), enum("cmd", ipc_names.SEM_CONTROL_I386),
+       commands.sem_arg_i386, classes="ipc"),
+    sc(396, "shmctl", others.shmid, enum("cmd", ipc_names.SHM_CONTROL_I386), commands.shm_arg_i386,
+       classes="ipc"),
+    sc(402, "msgctl", others.msqid, enum("cmd", ipc_names.MSG_CONTROL_I386), commands.msg_arg_i386,
+       classes="ipc"),
+    sc(427, "io_uring_register", fd, enum("opcode", names.URING_REGISTER, signed=False), uring_arg,
+       uint("nr_args"), classes="desc memory", level="io"),
+    sc(26, "ptrace", enum("request", process_names.PTRACE), pid, commands.ptrace_addr,
+       commands.ptrace_data_i386, ret="long"),
     # Sockets
     net(365, "getsockopt", fd, network.level, sockets.option, option_out,
-        records.int_out("optlen")),
+        records.size_both("optlen")),
     net(366, "setsockopt", fd, network.level, sockets.option, option_in, int_("optlen")),
     # The system as a whole
-    sc(25, "stime", ptr("tptr")),
+    sc(25, "stime", records.struct_in("tptr", "ints", fileargs.ints, 4)),
     sc(59, "oldolduname", oldolduname),
     sc(109, "olduname", olduname),
     sc(113, "vm86old", ptr("user_vm86")),
     sc(166, "vm86", ulong("cmd"), word("arg")),
     sc(134, "bdflush", int_("func"), word("data")),
     sc(253, "lookup_dcookie", joined(ulong("cookie64"), "cookie_high"), half("cookie_high"),
-       ptr("buf"), size("len")),
+       string_out("buf", 4096), size("len")),
     # Numbers that no kernel answers
     sc(17, "break", *words(6), classes="memory"),
     sc(31, "stty", *words(6)),
@@ -203,7 +227,7 @@ _WRITTEN: Final[tuple[Syscall, ...]] = (
 )
 _LONG_TIMES: Final[tuple[Syscall, ...]] = (
     net(417, "recvmmsg_time64", fd, sockets.messages_out, uint("vlen"), network.msg_flags,
-        records.timespec_in("timeout"), level="io"),
+        records.timespec_both("timeout"), level="io"),
 )
 # fmt: on
 

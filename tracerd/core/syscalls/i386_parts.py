@@ -14,11 +14,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from tracerd.core.decode import fileargs
-from tracerd.core.decode.names import memory as memory_names
+from tracerd.core.decode.names import ipc as ipc_names
 from tracerd.core.decode.names import network as names
-from tracerd.core.decode.names.memory import IPC_CALL
+from tracerd.core.decode.names.ipc import IPC_CALL
 from tracerd.core.decode.names.network import SOCKETCALL
-from tracerd.core.syscalls import i386_own, records, sockets
+from tracerd.core.syscalls import commands, i386_own, records, sockets
 from tracerd.core.syscalls.descriptors import DESCRIPTORS
 from tracerd.core.syscalls.model import Syscall
 from tracerd.core.syscalls.narrow import narrowed
@@ -51,10 +51,13 @@ from tracerd.core.syscalls.vocabulary import (
 
 call = enum("call", SOCKETCALL)
 which = enum("call", IPC_CALL, signed=False)
-control = enum("cmd", memory_names.IPC_CONTROL_I386)
+shm_cmd = enum("cmd", ipc_names.SHM_CONTROL_I386)
+sem_cmd = enum("cmd", ipc_names.SEM_CONTROL_I386)
+msg_cmd = enum("cmd", ipc_names.MSG_CONTROL_I386)
+queue_flags = flags("msgflg", ipc_names.MSG_FLAGS)
 net = partial(sc, 102, "socketcall", call, classes="network")
 ipc = partial(sc, 117, "ipc", which, classes="ipc")
-get = memory_names.IPC_GET
+get = ipc_names.IPC_GET
 second, third = half("second"), half("third")
 raddr = records.struct_out("raddr", "ids", fileargs.ids32, 4)
 
@@ -75,32 +78,33 @@ _SOCKETCALLS: Final[dict[str, Syscall]] = {
                       sockets.sockaddr_in("addr", "addr_len", op="connect"), int_("addr_len"),
                       ret="size"),
     "SYS_RECVFROM": net(fd, bytes_out("ubuf"), size, msg_flags,
-                        sockets.sockaddr_out("addr", "addr_len"), records.int_out("addr_len"),
+                        sockets.sockaddr_out("addr", "addr_len"), records.size_both("addr_len"),
                         ret="size"),
     "SYS_SHUTDOWN": net(fd, enum("how", names.SHUTDOWN)),
     "SYS_SETSOCKOPT": net(fd, level, sockets.option, i386_own.option_in, int_("optlen")),
     "SYS_GETSOCKOPT": net(fd, level, sockets.option, i386_own.option_out,
-                          records.int_out("optlen")),
+                          records.size_both("optlen")),
     "SYS_SENDMSG": net(fd, sockets.message_in(op="connect"), msg_flags, ret="size"),
     "SYS_RECVMSG": net(fd, sockets.message_out(), msg_flags, ret="size"),
     "SYS_ACCEPT4": net(fd, peer, peer_size, flags("flags", names.ACCEPT), ret="fd"),
     "SYS_RECVMMSG": net(fd, sockets.messages_out, uint("vlen"), msg_flags,
-                        records.timespec_in("timeout")),
+                        records.timespec_both("timeout")),
     "SYS_SENDMMSG": net(fd, sockets.messages_in, uint("vlen"), msg_flags),
 }
 _IPC_CALLS: Final[dict[str, Syscall]] = {
-    "SEMOP": ipc(semid, uint("nsops"), third, ptr("tsops")),
+    "SEMOP": ipc(semid, uint("nsops"), third, records.sembufs),
     "SEMGET": ipc(key, int_("nsems"), flags("semflg", get)),
-    "SEMCTL": ipc(semid, int_("semnum"), control, ptr("arg")),
-    "SEMTIMEDOP": ipc(semid, uint("nsops"), third, ptr("tsops"), records.timespec_in("timeout")),
-    "MSGSND": ipc(msqid, size("msgsz"), flags("msgflg", get), ptr("msgp")),
-    "MSGRCV": ipc(msqid, size("msgsz"), int_("msgflg"), ptr("ipck"), ret="size"),
+    "SEMCTL": ipc(semid, int_("semnum"), sem_cmd, ptr("arg")),
+    "SEMTIMEDOP": ipc(semid, uint("nsops"), third, records.sembufs,
+                      records.timespec_in("timeout")),
+    "MSGSND": ipc(msqid, size("msgsz"), queue_flags, records.msgbuf_in),
+    "MSGRCV": ipc(msqid, size("msgsz"), queue_flags, ptr("ipck"), ret="size"),
     "MSGGET": ipc(key, flags("msgflg", get)),
-    "MSGCTL": ipc(msqid, control, third, ptr("buf")),
-    "SHMAT": ipc(shmid, int_("shmflg"), raddr, ptr("shmaddr")),
+    "MSGCTL": ipc(msqid, msg_cmd, third, commands.msg_arg_i386),
+    "SHMAT": ipc(shmid, flags("shmflg", ipc_names.SHM_AT), raddr, ptr("shmaddr")),
     "SHMDT": ipc(half("first"), second, third, ptr("shmaddr")),
-    "SHMGET": ipc(key, size, flags("shmflg", get)),
-    "SHMCTL": ipc(shmid, control, third, ptr("buf")),
+    "SHMGET": ipc(key, size, flags("shmflg", ipc_names.SHM_GET)),
+    "SHMCTL": ipc(shmid, shm_cmd, third, commands.shm_arg_i386),
 }
 # fmt: on
 

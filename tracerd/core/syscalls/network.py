@@ -28,9 +28,9 @@ net = partial(sc, classes="network")
 family = enum("family", names.FAMILY)
 kind = flags("type", names.SOCKET_TYPE)
 peer = sockets.sockaddr_out("upeer_sockaddr", "upeer_addrlen")
-peer_size = records.int_out("upeer_addrlen")
+peer_size = records.size_both("upeer_addrlen")
 own = sockets.sockaddr_out("usockaddr", "usockaddr_len")
-own_size = records.int_out("usockaddr_len")
+own_size = records.size_both("usockaddr_len")
 msg_flags = flags("flags", names.MSG)
 level = enum("level", names.LEVEL)
 
@@ -51,14 +51,15 @@ NETWORK: Final[tuple[Syscall, ...]] = (
         sockets.sockaddr_in("addr", "addr_len", op="connect"), int_("addr_len"),
         level="io", ret="size"),
     net(45, "recvfrom", fd, bytes_out("ubuf"), size, msg_flags,
-        sockets.sockaddr_out("addr", "addr_len"), records.int_out("addr_len"), ret="size"),
+        sockets.sockaddr_out("addr", "addr_len"), records.size_both("addr_len"), ret="size"),
     net(46, "sendmsg", fd, sockets.message_in(op="connect"), msg_flags, level="io", ret="size"),
     net(47, "recvmsg", fd, sockets.message_out(), msg_flags, level="io", ret="size"),
     net(307, "sendmmsg", fd, sockets.messages_in, uint("vlen"), msg_flags, level="io"),
     net(299, "recvmmsg", fd, sockets.messages_out, uint("vlen"), msg_flags,
-        records.timespec_in("timeout"), level="io"),
+        records.timespec_both("timeout"), level="io"),
     net(48, "shutdown", fd, enum("how", names.SHUTDOWN)),
     net(54, "setsockopt", fd, level, sockets.option, sockets.option_in, int_("optlen")),
-    net(55, "getsockopt", fd, level, sockets.option, sockets.option_out, records.int_out("optlen")),
+    net(55, "getsockopt", fd, level, sockets.option, sockets.option_out,
+        records.size_both("optlen")),
 )
 # fmt: on

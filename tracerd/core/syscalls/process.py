@@ -27,7 +27,6 @@ from tracerd.core.syscalls.vocabulary import (
     strings,
     uint,
     ulong,
-    word,
 )
 
 process = partial(sc, classes="process")
@@ -92,8 +91,9 @@ PROCESSES: Final[tuple[Syscall, ...]] = (
     sc(157, "prctl", enum("option", names.PRCTL), commands.prctl_arg,
        commands.prctl_rest("arg3"), commands.prctl_rest("arg4"), commands.prctl_rest("arg5"),
        classes="creds"),
-    sc(158, "arch_prctl", enum("option", names.ARCH_PRCTL), word("arg2")),
-    sc(101, "ptrace", enum("request", names.PTRACE), pid, ptr("addr"), word("data"), ret="long"),
+    sc(158, "arch_prctl", enum("option", names.ARCH_PRCTL), commands.arch_prctl_arg),
+    sc(101, "ptrace", enum("request", names.PTRACE), pid, commands.ptrace_addr,
+       commands.ptrace_data, ret="long"),
     sc(312, "kcmp", pid("pid1"), pid("pid2"), enum("type", names.KCMP), ulong("idx1"),
        ulong("idx2")),
     sc(317, "seccomp", enum("op", names.SECCOMP, signed=False),

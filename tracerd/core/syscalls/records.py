@@ -11,21 +11,31 @@ from typing import Final
 from msgspec.structs import replace
 
 from tracerd.core.decode import (
+    aio,
+    bpf,
     depending,
     dirents,
     fileargs,
+    ipc,
     landlock,
+    locks,
+    mounts,
+    perf,
+    policies,
     process,
     signals,
     stages,
     stat,
+    system,
     times,
+    uring,
     waiting,
     words,
 )
+from tracerd.core.decode.names.descriptors import URING_REGISTER
 from tracerd.core.decode.structs import size_of
 from tracerd.core.syscalls.model import Decode, How
-from tracerd.core.syscalls.vocabulary import Draft, Want, mode
+from tracerd.core.syscalls.vocabulary import BUFFER_LIMIT, Draft, Want, mode
 
 ARRAY_LIMIT: Final = 32
 """Elements of an array (of polled descriptors, of events) that are looked at."""
@@ -51,6 +61,18 @@ def struct_both(name: str, kind: str, decode: Decode, size: int) -> Draft:
     """Return a structure that the program fills and the kernel changes.  decode takes a Pair."""
     want = Want(How.BYTES, size)
     return Draft(name, kind, decode, enter=want, exit=want, both=True)
+
+
+def array_in(name: str, kind: str, decode: Decode, element: int, length: str) -> Draft:
+    """Return an array that the program has filled; argument `length` says of how many."""
+    want = Want(How.ARRAY, ARRAY_LIMIT * element, length, element)
+    return Draft(name, kind, decode, enter=want)
+
+
+def array_out(name: str, kind: str, decode: Decode, element: int, length: str = "") -> Draft:
+    """Return an array that the kernel fills, with `length` elements or as many as it returns."""
+    want = Want(How.ARRAY, ARRAY_LIMIT * element, length, element)
+    return Draft(name, kind, decode, exit=want)
 
 
 def sized_in(name: str, kind: str, decode: Decode, limit: int, length: str) -> Draft:
@@ -101,6 +123,21 @@ def int_out(name: str) -> Draft:
     return struct_out(name, "ints", fileargs.ints, 4)
 
 
+def size_both(name: str) -> Draft:
+    """Return a pointer to a size: of the room there is, and of what the kernel had for it."""
+    return struct_both(name, "value_result", stages.value_result, 4)
+
+
+def long_out(name: str) -> Draft:
+    """Return a pointer to a long that the kernel sets."""
+    return struct_out(name, "ints", fileargs.longs, 8)
+
+
+def pointer_out(name: str) -> Draft:
+    """Return a pointer to a pointer that the kernel sets."""
+    return struct_out(name, "addresses", policies.addresses, 8)
+
+
 def int_in(name: str) -> Draft:
     """Return a pointer to an int that the program has set."""
     return struct_in(name, "ints", fileargs.ints, 4)
@@ -129,6 +166,9 @@ def ids_out(name: str) -> Draft:
     return Draft(name, "ids", fileargs.ids, exit=Want(How.ARRAY, ARRAY_LIMIT * 8, element=8))
 
 
+statmount_out: Final = sized_out(
+    "buf", "statmount", mounts.statmount, mounts.STATMOUNT_LIMIT, "bufsize"
+)
 cachestat_range: Final = struct_in("cstat_range", "cachestat_range", fileargs.cachestat_range, 16)
 cachestat: Final = struct_out("cstat", "cachestat", fileargs.cachestat, fileargs.CACHESTAT_SIZE)
 
@@ -144,6 +184,16 @@ def timespec_in(name: str) -> Draft:
 def timespec_out(name: str) -> Draft:
     """Return a struct timespec that the kernel fills."""
     return struct_out(name, "timespec", times.timespec, 16)
+
+
+def timespec_both(name: str) -> Draft:
+    """Return the time a call waits at most; the kernel puts there what is left of it."""
+    return struct_both(name, "timespec", times.timespec_left, 16)
+
+
+def timeval_both(name: str) -> Draft:
+    """Return the same as a struct timeval."""
+    return struct_both(name, "timeval", times.timeval_left, 16)
 
 
 def timeval_in(name: str) -> Draft:
@@ -212,11 +262,121 @@ ruleset_in: Final = sized_in(
     "attr", "landlock_ruleset", landlock.ruleset, landlock.RULESET_SIZE, "size"
 )
 uring_params: Final = struct_both(
-    "params",
-    "io_uring_params",
-    stages.answered(waiting.io_uring_params, waiting.io_uring_params),
-    waiting.IO_URING_PARAMS_SIZE,
+    "params", "io_uring_params", stages.answered(uring.params, uring.params), uring.PARAMS_SIZE
 )
+uring_arg: Final = replace(
+    struct_in("argp", "any", words.ptr, uring.GETEVENTS_SIZE),
+    bind=lambda at: uring.enter_arg(at["flags"]),
+)
+
+
+def uring_register(ranges: Decode, size: int) -> Draft:
+    """Return what io_uring_register takes.  ranges: decoder of iovecs of `size` bytes each."""
+    return replace(
+        struct_in("arg", "any", words.ptr, uring.REGISTER_LIMIT),
+        bind=lambda at: uring.register_arg(
+            at["opcode"], at["nr_args"], URING_REGISTER.values, ranges, size
+        ),
+    )
+
+
+bpf_attr: Final = replace(
+    sized_in("uattr", "any", words.ptr, bpf.ATTR_LIMIT, "size"),
+    bind=lambda at: bpf.attr(at["cmd"]),
+)
+perf_attr: Final = struct_in("attr_uptr", "perf_attr", perf.attr, perf.ATTR_SIZE)
+
+
+# Memory, System V IPC, asynchronous transfers, locks.
+
+
+def nodes_in(name: str, count: str = "maxnode") -> Draft:
+    """Return a mask of nodes that the program has filled, of so many bits but one."""
+    draft = struct_in(name, "nodes", words.ptr, policies.NODES_SIZE)
+    return replace(draft, bind=lambda at: policies.nodes(at[count]))
+
+
+nodes_out: Final = replace(
+    struct_out("nmask", "nodes", words.ptr, policies.NODES_SIZE),
+    bind=lambda at: policies.nodes(at["maxnode"]),
+)
+policy_out: Final = struct_out("policy", "policy", policies.policy, 4)
+pages: Final = array_in("pages", "addresses", policies.addresses, 8, "nr_pages")
+page_nodes: Final = array_in("nodes", "ints", fileargs.ints, 4, "nr_pages")
+page_status: Final = array_out("status", "ints", fileargs.ints, 4, "nr_pages")
+resident: Final = replace(
+    struct_out("vec", "resident", words.ptr, ARRAY_LIMIT),
+    bind=lambda at: policies.resident(at["len"]),
+)
+
+
+def ranges_in(name: str, length: str) -> Draft:
+    """Return iovecs whose memory is not looked at."""
+    return array_in(name, "ranges", policies.ranges, policies.RANGE_SIZE, length)
+
+
+sembufs: Final = array_in("tsops", "sembufs", ipc.sembufs, ipc.SEMBUF_SIZE, "nsops")
+ipc_key: Final = Draft("key", "ipc_key", ipc.key)
+_MSGBUF: Final = BUFFER_LIMIT + 8
+msgbuf_in: Final = Draft(
+    "msgp", "msgbuf", ipc.msgbuf, enter=Want(How.BYTES_LEN, _MSGBUF, "msgsz", 8)
+)
+msgbuf_out: Final = Draft(
+    "msgp", "msgbuf", ipc.msgbuf, exit=Want(How.BYTES_RET, _MSGBUF, element=8)
+)
+iocbs: Final = Draft(
+    "iocbpp", "iocbs", aio.iocbs, enter=Want(How.POINTED, ARRAY_LIMIT * 64, "nr", aio.IOCB_SIZE)
+)
+iocb: Final = struct_in("iocb", "iocb", aio.iocb, aio.IOCB_SIZE)
+io_events: Final = array_out("events", "io_events", aio.events, aio.EVENT_SIZE)
+io_event: Final = struct_out("result", "io_events", aio.events, aio.EVENT_SIZE)
+futex_timeout: Final = struct_in("utime", "any", locks.timeout, 16)
+futex_waiters: Final = array_in(
+    "waiters", "futex_waiters", locks.waiters, locks.WAITER_SIZE, "nr_futexes"
+)
+futex_pair: Final = struct_in("waiters", "futex_waiters", locks.waiters, 2 * locks.WAITER_SIZE)
+
+# The system as a whole, rights.
+
+sysinfo: Final = struct_out("info", "sysinfo", system.sysinfo, system.SYSINFO_SIZE)
+tms: Final = struct_out("tbuf", "tms", system.tms, system.TMS_SIZE)
+ustat: Final = struct_out("ubuf", "ustat", system.ustat, system.USTAT_SIZE)
+kexec_segments: Final = array_in(
+    "segments", "kexec_segments", system.kexec_segments, system.KEXEC_SEGMENT_SIZE, "nr_segments"
+)
+cap_header: Final = struct_in("header", "cap_header", system.cap_header, system.CAP_HEADER_SIZE)
+cap_data_in: Final = struct_in("data", "cap_data", system.cap_data, system.CAP_DATA_SIZE)
+cap_data_out: Final = struct_out("dataptr", "cap_data", system.cap_data, system.CAP_DATA_SIZE)
+timezone_in: Final = struct_in("tz", "timezone", system.timezone, system.TIMEZONE_SIZE)
+timezone_out: Final = struct_out("tz", "timezone", system.timezone, system.TIMEZONE_SIZE)
+personality: Final = Draft("personality", "flags", system.personality)
+ioprio: Final = Draft("ioprio", "ioprio", system.ioprio)
+quota_command: Final = Draft("cmd", "quota_cmd", system.quota_command)
+quota_argument: Final = replace(
+    struct_both("addr", "any", words.ptr, system.QUOTA_SIZE),
+    bind=lambda at: system.quota_argument(at["cmd"]),
+)
+lsm_ids: Final = array_out("ids", "lsm_ids", system.lsm_ids, 8)
+groups_in: Final = array_in("grouplist", "groups", fileargs.uints, 4, "gidsetsize")
+groups_out: Final = array_out("grouplist", "groups", fileargs.uints, 4)
+
+
+def timex(name: str) -> Draft:
+    """Return a struct timex, as the clock was told to be and as it then is."""
+    return struct_both(name, "timex", TIMEX, system.TIMEX_SIZE)
+
+
+TIMEX: Final = stages.answered(system.timex, system.timex)
+
+
+def lsm_context_in(name: str) -> Draft:
+    """Return a struct lsm_ctx that the program has filled."""
+    return struct_in(name, "lsm_context", system.lsm_context, system.LSM_CONTEXT_SIZE)
+
+
+def lsm_context_out(name: str) -> Draft:
+    """Return a struct lsm_ctx that the kernel fills."""
+    return struct_out(name, "lsm_context", system.lsm_context, system.LSM_CONTEXT_SIZE)
 
 
 # Processes and signals.
@@ -247,6 +407,16 @@ sigmask_at: Final = Draft(
 )
 """The last argument of pselect6: a struct of the set's address and its size."""
 utsname_out: Final = struct_out("name", "utsname", process.utsname, process.UTSNAME_SIZE)
+
+
+def stack_in(name: str) -> Draft:
+    """Return a stack_t that the program has filled."""
+    return struct_in(name, "signal_stack", signals.stack, signals.STACK_SIZE)
+
+
+def stack_out(name: str) -> Draft:
+    """Return a stack_t that the kernel fills."""
+    return struct_out(name, "signal_stack", signals.stack, signals.STACK_SIZE)
 
 
 def sigset_in(name: str) -> Draft:

@@ -152,33 +152,3 @@ MEMBARRIER: Final = ValueSet(
         "MEMBARRIER_CMD_GET_REGISTRATIONS": 512,
     }
 )
-
-IPC_CONTROL: Final = ValueSet({"IPC_RMID": 0, "IPC_SET": 1, "IPC_STAT": 2, "IPC_INFO": 3})
-
-IPC_GET: Final = FlagSet(
-    {"IPC_CREAT": 0o1000, "IPC_EXCL": 0o2000, "IPC_NOWAIT": 0o4000}, mask=0o777, field={}
-)
-
-IPC_64: Final = 0x100
-"""Said by i386 programs with a command that takes structures with room for large numbers."""
-IPC_CONTROL_I386: Final = ValueSet(
-    IPC_CONTROL.values,
-    {f"{name}|IPC_64": number | IPC_64 for name, number in IPC_CONTROL.values.items()},
-)
-
-IPC_CALL: Final = ValueSet(
-    {
-        "SEMOP": 1,
-        "SEMGET": 2,
-        "SEMCTL": 3,
-        "SEMTIMEDOP": 4,
-        "MSGSND": 11,
-        "MSGRCV": 12,
-        "MSGGET": 13,
-        "MSGCTL": 14,
-        "SHMAT": 21,
-        "SHMDT": 22,
-        "SHMGET": 23,
-        "SHMCTL": 24,
-    }
-)

@@ -1,0 +1,265 @@
+"""Names of the constants of bpf, perf_event_open, ptrace, keyctl, io_uring and memory policies."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tracerd.core.decode.sets import FlagSet, ValueSet
+
+
+def _counted(prefix: str, names: str) -> ValueSet:
+    """Return the names of an enumeration that counts from 0."""
+    return ValueSet({f"{prefix}{name}": number for number, name in enumerate(names.split())})
+
+
+BPF_MAP_TYPE: Final = _counted(
+    "BPF_MAP_TYPE_",
+    "UNSPEC HASH ARRAY PROG_ARRAY PERF_EVENT_ARRAY PERCPU_HASH PERCPU_ARRAY STACK_TRACE "
+    "CGROUP_ARRAY LRU_HASH LRU_PERCPU_HASH LPM_TRIE ARRAY_OF_MAPS HASH_OF_MAPS DEVMAP "
+    "SOCKMAP CPUMAP XSKMAP SOCKHASH CGROUP_STORAGE REUSEPORT_SOCKARRAY "
+    "PERCPU_CGROUP_STORAGE QUEUE STACK SK_STORAGE DEVMAP_HASH STRUCT_OPS RINGBUF "
+    "INODE_STORAGE TASK_STORAGE BLOOM_FILTER USER_RINGBUF CGRP_STORAGE ARENA",
+)
+BPF_PROG_TYPE: Final = _counted(
+    "BPF_PROG_TYPE_",
+    "UNSPEC SOCKET_FILTER KPROBE SCHED_CLS SCHED_ACT TRACEPOINT XDP PERF_EVENT "
+    "CGROUP_SKB CGROUP_SOCK LWT_IN LWT_OUT LWT_XMIT SOCK_OPS SK_SKB CGROUP_DEVICE SK_MSG "
+    "RAW_TRACEPOINT CGROUP_SOCK_ADDR LWT_SEG6LOCAL LIRC_MODE2 SK_REUSEPORT "
+    "FLOW_DISSECTOR CGROUP_SYSCTL RAW_TRACEPOINT_WRITABLE CGROUP_SOCKOPT TRACING "
+    "STRUCT_OPS EXT LSM SK_LOOKUP SYSCALL NETFILTER",
+)
+BPF_ATTACH_TYPE: Final = _counted(
+    "BPF_",
+    "CGROUP_INET_INGRESS CGROUP_INET_EGRESS CGROUP_INET_SOCK_CREATE CGROUP_SOCK_OPS "
+    "SK_SKB_STREAM_PARSER SK_SKB_STREAM_VERDICT CGROUP_DEVICE SK_MSG_VERDICT "
+    "CGROUP_INET4_BIND CGROUP_INET6_BIND CGROUP_INET4_CONNECT CGROUP_INET6_CONNECT "
+    "CGROUP_INET4_POST_BIND CGROUP_INET6_POST_BIND CGROUP_UDP4_SENDMSG "
+    "CGROUP_UDP6_SENDMSG LIRC_MODE2 FLOW_DISSECTOR CGROUP_SYSCTL CGROUP_UDP4_RECVMSG "
+    "CGROUP_UDP6_RECVMSG CGROUP_GETSOCKOPT CGROUP_SETSOCKOPT TRACE_RAW_TP TRACE_FENTRY "
+    "TRACE_FEXIT MODIFY_RETURN LSM_MAC TRACE_ITER CGROUP_INET4_GETPEERNAME "
+    "CGROUP_INET6_GETPEERNAME CGROUP_INET4_GETSOCKNAME CGROUP_INET6_GETSOCKNAME "
+    "XDP_DEVMAP CGROUP_INET_SOCK_RELEASE XDP_CPUMAP SK_LOOKUP XDP SK_SKB_VERDICT "
+    "SK_REUSEPORT_SELECT SK_REUSEPORT_SELECT_OR_MIGRATE PERF_EVENT TRACE_KPROBE_MULTI "
+    "LSM_CGROUP STRUCT_OPS NETFILTER TCX_INGRESS TCX_EGRESS TRACE_UPROBE_MULTI "
+    "CGROUP_UNIX_CONNECT CGROUP_UNIX_SENDMSG CGROUP_UNIX_RECVMSG CGROUP_UNIX_GETPEERNAME "
+    "CGROUP_UNIX_GETSOCKNAME NETKIT_PRIMARY NETKIT_PEER TRACE_KPROBE_SESSION "
+    "TRACE_UPROBE_SESSION",
+)
+BPF_MAP_UPDATE: Final = FlagSet(
+    {"BPF_F_LOCK": 4}, mask=3, field={"BPF_ANY": 0, "BPF_NOEXIST": 1, "BPF_EXIST": 2}
+)
+
+PERF_TYPE: Final = _counted("PERF_TYPE_", "HARDWARE SOFTWARE TRACEPOINT HW_CACHE RAW BREAKPOINT")
+PERF_HARDWARE: Final = _counted(
+    "PERF_COUNT_HW_",
+    "CPU_CYCLES INSTRUCTIONS CACHE_REFERENCES CACHE_MISSES BRANCH_INSTRUCTIONS "
+    "BRANCH_MISSES BUS_CYCLES STALLED_CYCLES_FRONTEND STALLED_CYCLES_BACKEND "
+    "REF_CPU_CYCLES",
+)
+PERF_SOFTWARE: Final = _counted(
+    "PERF_COUNT_SW_",
+    "CPU_CLOCK TASK_CLOCK PAGE_FAULTS CONTEXT_SWITCHES CPU_MIGRATIONS PAGE_FAULTS_MIN "
+    "PAGE_FAULTS_MAJ ALIGNMENT_FAULTS EMULATION_FAULTS DUMMY BPF_OUTPUT CGROUP_SWITCHES",
+)
+PERF_SAMPLE: Final = FlagSet(
+    {
+        "PERF_SAMPLE_IP": 0x1,
+        "PERF_SAMPLE_TID": 0x2,
+        "PERF_SAMPLE_TIME": 0x4,
+        "PERF_SAMPLE_ADDR": 0x8,
+        "PERF_SAMPLE_READ": 0x10,
+        "PERF_SAMPLE_CALLCHAIN": 0x20,
+        "PERF_SAMPLE_ID": 0x40,
+        "PERF_SAMPLE_CPU": 0x80,
+        "PERF_SAMPLE_PERIOD": 0x100,
+        "PERF_SAMPLE_STREAM_ID": 0x200,
+        "PERF_SAMPLE_RAW": 0x400,
+        "PERF_SAMPLE_BRANCH_STACK": 0x800,
+        "PERF_SAMPLE_REGS_USER": 0x1000,
+        "PERF_SAMPLE_STACK_USER": 0x2000,
+        "PERF_SAMPLE_WEIGHT": 0x4000,
+        "PERF_SAMPLE_DATA_SRC": 0x8000,
+        "PERF_SAMPLE_IDENTIFIER": 0x10000,
+        "PERF_SAMPLE_TRANSACTION": 0x20000,
+        "PERF_SAMPLE_REGS_INTR": 0x40000,
+        "PERF_SAMPLE_PHYS_ADDR": 0x80000,
+        "PERF_SAMPLE_AUX": 0x100000,
+        "PERF_SAMPLE_CGROUP": 0x200000,
+        "PERF_SAMPLE_DATA_PAGE_SIZE": 0x400000,
+        "PERF_SAMPLE_CODE_PAGE_SIZE": 0x800000,
+        "PERF_SAMPLE_WEIGHT_STRUCT": 0x1000000,
+    }
+)
+PERF_READ: Final = FlagSet(
+    {
+        "PERF_FORMAT_TOTAL_TIME_ENABLED": 1,
+        "PERF_FORMAT_TOTAL_TIME_RUNNING": 2,
+        "PERF_FORMAT_ID": 4,
+        "PERF_FORMAT_GROUP": 8,
+        "PERF_FORMAT_LOST": 16,
+    }
+)
+_PERF_BITS: Final = (
+    "disabled inherit pinned exclusive exclude_user exclude_kernel exclude_hv exclude_idle mmap "
+    "comm freq inherit_stat enable_on_exec task watermark precise_ip=1 precise_ip=2 mmap_data "
+    "sample_id_all exclude_host exclude_guest exclude_callchain_kernel exclude_callchain_user "
+    "mmap2 comm_exec use_clockid context_switch write_backward namespaces ksymbol bpf_event "
+    "aux_output cgroup text_poke build_id inherit_thread remove_on_exec sigtrap"
+)
+PERF_BITS: Final = FlagSet({name: 1 << bit for bit, name in enumerate(_PERF_BITS.split())})
+"""The bit fields of struct perf_event_attr, by their names."""
+
+PTRACE_OPTIONS: Final = FlagSet(
+    {
+        "PTRACE_O_TRACESYSGOOD": 0x1,
+        "PTRACE_O_TRACEFORK": 0x2,
+        "PTRACE_O_TRACEVFORK": 0x4,
+        "PTRACE_O_TRACECLONE": 0x8,
+        "PTRACE_O_TRACEEXEC": 0x10,
+        "PTRACE_O_TRACEVFORKDONE": 0x20,
+        "PTRACE_O_TRACEEXIT": 0x40,
+        "PTRACE_O_TRACESECCOMP": 0x80,
+        "PTRACE_O_EXITKILL": 0x100000,
+        "PTRACE_O_SUSPEND_SECCOMP": 0x200000,
+    }
+)
+REGISTER_SET: Final = ValueSet(
+    {
+        "NT_PRSTATUS": 1,
+        "NT_PRFPREG": 2,
+        "NT_PRPSINFO": 3,
+        "NT_386_TLS": 0x200,
+        "NT_386_IOPERM": 0x201,
+        "NT_X86_XSTATE": 0x202,
+        "NT_ARM_VFP": 0x400,
+        "NT_ARM_TLS": 0x401,
+        "NT_ARM_HW_BREAK": 0x402,
+        "NT_ARM_HW_WATCH": 0x403,
+        "NT_ARM_SYSTEM_CALL": 0x404,
+        "NT_ARM_SVE": 0x405,
+        "NT_ARM_PAC_MASK": 0x406,
+        "NT_PRXFPREG": 0x46E62B7F,
+    }
+)
+
+_POLICY_FLAGS: Final = {
+    "MPOL_F_STATIC_NODES": 0x8000,
+    "MPOL_F_RELATIVE_NODES": 0x4000,
+    "MPOL_F_NUMA_BALANCING": 0x2000,
+}
+POLICY: Final = FlagSet(
+    _POLICY_FLAGS,
+    mask=0xFFF,
+    field={
+        "MPOL_DEFAULT": 0,
+        "MPOL_PREFERRED": 1,
+        "MPOL_BIND": 2,
+        "MPOL_INTERLEAVE": 3,
+        "MPOL_LOCAL": 4,
+        "MPOL_PREFERRED_MANY": 5,
+        "MPOL_WEIGHTED_INTERLEAVE": 6,
+    },
+)
+POLICY_BIND: Final = FlagSet({"MPOL_MF_STRICT": 1, "MPOL_MF_MOVE": 2, "MPOL_MF_MOVE_ALL": 4})
+POLICY_GET: Final = FlagSet({"MPOL_F_NODE": 1, "MPOL_F_ADDR": 2, "MPOL_F_MEMS_ALLOWED": 4})
+
+KEYRING: Final = ValueSet(
+    {
+        "KEY_SPEC_THREAD_KEYRING": -1,
+        "KEY_SPEC_PROCESS_KEYRING": -2,
+        "KEY_SPEC_SESSION_KEYRING": -3,
+        "KEY_SPEC_USER_KEYRING": -4,
+        "KEY_SPEC_USER_SESSION_KEYRING": -5,
+        "KEY_SPEC_GROUP_KEYRING": -6,
+        "KEY_SPEC_REQKEY_AUTH_KEY": -7,
+        "KEY_SPEC_REQUESTOR_KEYRING": -8,
+    }
+)
+KEY_DEFAULT: Final = ValueSet(
+    {
+        "KEY_REQKEY_DEFL_NO_CHANGE": -1,
+        "KEY_REQKEY_DEFL_DEFAULT": 0,
+        "KEY_REQKEY_DEFL_THREAD_KEYRING": 1,
+        "KEY_REQKEY_DEFL_PROCESS_KEYRING": 2,
+        "KEY_REQKEY_DEFL_SESSION_KEYRING": 3,
+        "KEY_REQKEY_DEFL_USER_KEYRING": 4,
+        "KEY_REQKEY_DEFL_USER_SESSION_KEYRING": 5,
+        "KEY_REQKEY_DEFL_GROUP_KEYRING": 6,
+        "KEY_REQKEY_DEFL_REQUESTOR_KEYRING": 7,
+    }
+)
+_KEY_RIGHTS: Final = {
+    "VIEW": 1,
+    "READ": 2,
+    "WRITE": 4,
+    "SEARCH": 8,
+    "LINK": 0x10,
+    "SETATTR": 0x20,
+}
+_KEY_WHO: Final = {"POS": 24, "USR": 16, "GRP": 8, "OTH": 0}
+KEY_PERMISSIONS: Final = FlagSet(
+    {
+        f"KEY_{who}_{right}": bit << shift
+        for who, shift in _KEY_WHO.items()
+        for right, bit in _KEY_RIGHTS.items()
+    }
+)
+
+URING_SETUP: Final = FlagSet(
+    {
+        "IORING_SETUP_IOPOLL": 0x1,
+        "IORING_SETUP_SQPOLL": 0x2,
+        "IORING_SETUP_SQ_AFF": 0x4,
+        "IORING_SETUP_CQSIZE": 0x8,
+        "IORING_SETUP_CLAMP": 0x10,
+        "IORING_SETUP_ATTACH_WQ": 0x20,
+        "IORING_SETUP_R_DISABLED": 0x40,
+        "IORING_SETUP_SUBMIT_ALL": 0x80,
+        "IORING_SETUP_COOP_TASKRUN": 0x100,
+        "IORING_SETUP_TASKRUN_FLAG": 0x200,
+        "IORING_SETUP_SQE128": 0x400,
+        "IORING_SETUP_CQE32": 0x800,
+        "IORING_SETUP_SINGLE_ISSUER": 0x1000,
+        "IORING_SETUP_DEFER_TASKRUN": 0x2000,
+        "IORING_SETUP_NO_MMAP": 0x4000,
+        "IORING_SETUP_REGISTERED_FD_ONLY": 0x8000,
+        "IORING_SETUP_NO_SQARRAY": 0x10000,
+        "IORING_SETUP_HYBRID_IOPOLL": 0x20000,
+    }
+)
+URING_FEATURES: Final = FlagSet(
+    {
+        "IORING_FEAT_SINGLE_MMAP": 0x1,
+        "IORING_FEAT_NODROP": 0x2,
+        "IORING_FEAT_SUBMIT_STABLE": 0x4,
+        "IORING_FEAT_RW_CUR_POS": 0x8,
+        "IORING_FEAT_CUR_PERSONALITY": 0x10,
+        "IORING_FEAT_FAST_POLL": 0x20,
+        "IORING_FEAT_POLL_32BITS": 0x40,
+        "IORING_FEAT_SQPOLL_NONFIXED": 0x80,
+        "IORING_FEAT_EXT_ARG": 0x100,
+        "IORING_FEAT_NATIVE_WORKERS": 0x200,
+        "IORING_FEAT_RSRC_TAGS": 0x400,
+        "IORING_FEAT_CQE_SKIP": 0x800,
+        "IORING_FEAT_LINKED_FILE": 0x1000,
+        "IORING_FEAT_REG_REG_RING": 0x2000,
+        "IORING_FEAT_RECVSEND_BUNDLE": 0x4000,
+        "IORING_FEAT_MIN_TIMEOUT": 0x8000,
+        "IORING_FEAT_RW_ATTR": 0x10000,
+        "IORING_FEAT_NO_IOWAIT": 0x20000,
+    }
+)
+
+IOCB: Final = ValueSet(
+    {
+        "IOCB_CMD_PREAD": 0,
+        "IOCB_CMD_PWRITE": 1,
+        "IOCB_CMD_FSYNC": 2,
+        "IOCB_CMD_FDSYNC": 3,
+        "IOCB_CMD_POLL": 5,
+        "IOCB_CMD_NOOP": 6,
+        "IOCB_CMD_PREADV": 7,
+        "IOCB_CMD_PWRITEV": 8,
+    }
+)
+IOCB_FLAGS: Final = FlagSet({"IOCB_FLAG_RESFD": 1, "IOCB_FLAG_IOPRIO": 2})
