@@ -66,6 +66,7 @@ def test_every_call_has_its_name_and_the_abi(events):
     assert {call.abi for call in found} == {"x86_64", "i386"}  # it ends as /bin/true
 
 
+WAITED_OUT = {"sec": 0, "nsec": 5, "left": {"sec": 0, "nsec": 0}}
 TIMER = {"interval": {"sec": 1, "nsec": 2}, "value": {"sec": 3000, "nsec": 4}}
 QUEUE = {"flags": ["O_RDONLY"], "maxmsg": 3, "msgsize": 64, "curmsgs": 0}
 TOLD = [
@@ -105,7 +106,7 @@ TOLD = [
     ("setfsuid", {"uid": -1}),
     ("waitpid", {"stat_addr": {"exited": 7}, "options": []}),
     ("execve", {"filename": "/bin/true", "argv": ["/bin/true", "some", "words"]}),
-    ("ipc", {"call": "SEMGET", "key": 0, "nsems": 1}),
+    ("ipc", {"call": "SEMGET", "key": "IPC_PRIVATE", "nsems": 1}),
     ("ipc", {"call": "SEMCTL", "semnum": 0, "cmd": "IPC_RMID|IPC_64"}),
     ("ipc", {"call": "SHMDT"}),
     ("statfs", {"pathname": "."}),
@@ -124,9 +125,9 @@ TOLD = [
     ("timer_settime64", {"new_setting": TIMER, "old_setting": None}),
     ("mq_open", {"u_name": "tracerd-abi", "u_attr": QUEUE}),
     ("mq_getsetattr", {"u_mqstat": None, "u_omqstat": QUEUE}),
-    ("pselect6", {"tsp": {"sec": 0, "nsec": 5}, "sig": ["SIGTERM"]}),
+    ("pselect6", {"tsp": WAITED_OUT, "sig": ["SIGTERM"]}),
     ("ppoll", {"sigmask": ["SIGTERM"], "sigsetsize": 8}),
-    ("ppoll_time64", {"tsp": {"sec": 0, "nsec": 5}, "sigmask": ["SIGTERM"]}),
+    ("ppoll_time64", {"tsp": WAITED_OUT, "sigmask": ["SIGTERM"]}),
 ]  # fmt: skip
 
 

@@ -76,7 +76,9 @@ def _same(value: int) -> int:
 
 
 ints: Final = array("<i", _same)
+offsets: Final = array("<q", _same)
 longs: Final = array("<q", _same)
+"""Of four bytes in 32-bit programs."""
 uints: Final = array("<I", _same)
 
 

@@ -140,7 +140,7 @@ _WRITTEN: Final[tuple[Syscall, ...]] = (
        classes="desc network", ret="size"),
     io(225, "readahead", descriptors.read_fd, offset, offset_high, size("count")),
     desc(140, "_llseek", fd, offset_high, offset,
-         records.struct_out("result", "offs", fileargs.longs, 8), enum("whence", names.SEEK)),
+         records.struct_out("result", "offs", fileargs.offsets, 8), enum("whence", names.SEEK)),
     io(194, "ftruncate64", fd(op="truncate"), length, len_high),
     io(324, "fallocate", descriptors.write_fd, flags("mode", file_names.FALLOCATE), offset,
        offset_high, span, len_high),
