@@ -1,7 +1,22 @@
-"""A daemon to talk to."""
+"""A daemon to talk to; and the helpers of tests/unit/protocol, importable as `protocol_NAME`."""
+
+import importlib.util
+import sys
+from pathlib import Path
 
 import pytest
 from fake_daemon import FakeDaemon
+
+# The test folders are no packages.
+for _name in ("strategies", "idl"):
+    _spec = importlib.util.spec_from_file_location(
+        f"protocol_{_name}", Path(__file__).with_name("protocol") / f"{_name}.py"
+    )
+    assert _spec is not None
+    assert _spec.loader is not None
+    _module = importlib.util.module_from_spec(_spec)
+    sys.modules[_spec.name] = _module
+    _spec.loader.exec_module(_module)
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ class AsyncClient:
         """Return a stream of events with a connection of its own; see selection.Options.
 
         Iterate over it, or enter it first to have the answer (`id`, `reply`) before the first
-        event.  raw: JSON text of each event as bytes (format must be `json`).
+        event.  raw: bytes instead, see stream.Stream.
         """
         stream = Stream(subscribe_call(options), format, self.socket, raw=raw)
         return AsyncSubscription(stream, self.socket, self._subscriptions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal, TypeAlias
 
 from tracerd.client.errors import ConnectionLost
-from tracerd.protocol.codec import decode_batch_json, decode_frame
+from tracerd.protocol.codec import decode_batch_json, decode_frame, is_end
 from tracerd.protocol.connection import ClientConnection, ProtocolError, parameters_as
 from tracerd.protocol.framing import FrameReader
 from tracerd.protocol.messages import Reply, Subscribe, SubscribeReply
@@ -19,21 +19,20 @@ METHOD: Final = "io.tracerd.Subscribe"
 Format: TypeAlias = Literal["msgpack", "json"]
 
 Batch: TypeAlias = list[Any]
-"""Events; or, of a raw stream, the JSON text of each as bytes."""
+"""Events; or, of a raw stream, the JSON text of each as bytes, or frames of MessagePack."""
 
 
 class Stream:
     """One subscription as seen from its subscriber.
 
     Write `opening`; hand what comes to `receive_data`; take `next_batch` until it returns
-    None.  raw: batches of undecoded JSON events (format `json` only).
+    None.  raw: batches of undecoded events: the JSON text of each, or MessagePack frames as they
+    come (a batch of events in each).
     """
 
     def __init__(self, call: Subscribe, format: Format, socket: str, *, raw: bool = False) -> None:  # noqa: A002
         if format not in {"msgpack", "json"}:
             raise ValueError(f"no such format: {format!r}")
-        if raw and format != "json":
-            raise ValueError("only a JSON stream can be read raw")
         self._connection = ClientConnection()
         self._frames: FrameReader | None = None
         self._upgrade = format == "msgpack"
@@ -83,6 +82,8 @@ class Stream:
         frame = frames.next_frame()
         if frame is None:
             return None
+        if self._raw and not is_end(frame):
+            return [frame]
         told = decode_frame(frame)
         if isinstance(told, str):
             self.end = told

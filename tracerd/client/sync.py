@@ -124,7 +124,8 @@ class SyncClient:
     ) -> SyncSubscription:
         """Open a stream of events on a connection of its own; see selection.Options.
 
-        raw: read() returns the JSON text of each event as bytes (format must be `json`).
+        raw: read() returns bytes: the JSON text of each event, or whole frames of MessagePack,
+        each an array of events.
         Raises InvalidFilter and the like at once, before any event is read.
         """
         stream = Stream(subscribe_call(options), format, self.socket, raw=raw)

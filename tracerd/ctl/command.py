@@ -33,6 +33,9 @@ SIGNALS: Final = (
 """The terminal's own (INT, QUIT, TSTP) reach the program by themselves: it and we are one process
 group.  What it makes of them decides; we only take part in its end, and in its stops."""
 
+GOES_ON: Final = "the program goes on, and nothing more is told of it"
+"""What becomes of it when its events cannot be written any more."""
+
 ALL_CALLS: Final = ["*"]
 """SubscribeReply.pushed_down, if a seccomp filter can spare nothing."""
 
@@ -136,10 +139,10 @@ def traced(
 ) -> Iterator[TracedCommand]:
     """Start `command` under trace, with a subscription that loses nothing of it.
 
-    options: the arguments of `subscribe`, given the program's pid.  seccomp: whether to use a
-    seccomp filter if not all calls are wanted; None: if that changes nothing else for the
-    program.  no_io_uring: let io_uring's calls fail.  Raises CommandError if a filter has to be and
-    cannot.
+    options: the arguments of `subscribe`, given the program's pid; overflow is `block` unless
+    they say otherwise.  seccomp: whether to use a seccomp filter if not all calls are wanted; None:
+    if that changes nothing else for the program.  no_io_uring: let io_uring's calls fail.  Raises
+    CommandError if a filter has to be and cannot.
     """
     if no_io_uring:
         _check_filters("--no-io-uring")
@@ -150,7 +153,7 @@ def traced(
         child = Child(command, wakeup, tracer, no_new_privs=restrict, no_io_uring=no_io_uring)
         try:
             wanted = options(child.pid)
-            subscription = client.subscribe(until=child.pid, overflow="block", **wanted)
+            subscription = client.subscribe(**{"until": child.pid, "overflow": "block", **wanted})
             calls = _selection(subscription, wanted, seccomp, restrict=restrict)
             reply = client.attach(child.pid, scope="connection", until_exec=True, calls=calls)
             filter_ = _filter(reply.calls)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tracerd.ctl import output
 from tracerd.ctl.errors import UsageError
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import argparse
 
     from tracerd.client.stream import Batch
-    from tracerd.client.sync import SyncClient
     from tracerd.ctl.output import Output
     from tracerd.ctl.text.lines import Kinds
+    from tracerd.protocol.messages import SyscallsReply
 
 STRING_LIMIT: Final = 32
 """As strace's: lines are for reading."""
@@ -55,10 +55,18 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"string_limit": limit or STRING_LIMIT}
 
 
+class Table(Protocol):
+    """What knows the system calls: a client, for its daemon, or a recording."""
+
+    def syscalls(self) -> SyscallsReply:
+        """Return the table."""
+
+
 class Display:
     """Writes batches of a subscription made with options()."""
 
-    def __init__(self, target: Output, arguments: argparse.Namespace, client: SyncClient) -> None:
+    def __init__(self, target: Output, arguments: argparse.Namespace, client: Table) -> None:
+        """Be ready to show.  client: whoever can say how arguments are to be read."""
         self._target = target
         self._renderer: Renderer | None = None
         self._terminal = os.isatty(target.fd)
@@ -89,8 +97,8 @@ def harmless(data: bytes) -> bytes:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
-def kinds(client: SyncClient) -> Kinds:
-    """Ask the daemon how to read each argument of each call."""
+def kinds(client: Table) -> Kinds:
+    """Ask how to read each argument of each call."""
     return {
         row.name: {argument.name: argument.kind for argument in row.args}
         for row in client.syscalls().syscalls

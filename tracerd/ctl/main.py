@@ -23,6 +23,9 @@ VERBS: Final = {
     "files": "show which files a program touches, how, and by whom",
     "summary": "count system calls, errors and time, as strace -c",
     "trace": "attach to a process and show its system calls until Ctrl-C",
+    "record": "record what a program or process does, to look at it later",
+    "replay": "show a recording again",
+    "export": "turn a recording into strace's text, NDJSON or a timeline for Perfetto",
     "watch": "show events of what is under trace already",
     "attach": "bring processes under trace, to stay there",
     "detach": "end what attach began",
@@ -34,7 +37,8 @@ VERBS: Final = {
 DESCRIPTION: Final = "See what programs do, through the tracing daemon tracerd."
 
 EPILOG: Final = """\
-Without a daemon, run, files, summary and trace start a private one for as long as they need it.
+Without a daemon, run, files, summary, record and trace start a private one for as long as they
+need it.
 `tracerctl VERB --help` tells more about a verb.
 """
 

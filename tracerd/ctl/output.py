@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 STDOUT: Final = 1
 STDERR: Final = 2
+_NAMES: Final = {STDOUT: "to standard output", STDERR: "to standard error"}
+
+
+class OutputError(CommandError):
+    """What was to be written cannot be: no space left, and the like."""
 
 
 class Output:
     """A descriptor to write lines to.  BrokenPipeError means that its reader has gone."""
 
-    def __init__(self, fd: int, *, owned: bool = False) -> None:
+    def __init__(self, fd: int, *, path: str = "", owned: bool = False) -> None:
         self.fd = fd
+        self._path = path or _NAMES.get(fd, "")
         self._owned = owned
 
     @classmethod
@@ -34,7 +40,7 @@ class Output:
         try:
             # Close-on-exec, as every descriptor that Python opens: no traced program inherits it.
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            return cls(os.open(path, flags, 0o666), owned=True)
+            return cls(os.open(path, flags, 0o666), path=path, owned=True)
         except OSError as error:
             raise CommandError(f"cannot write {path}: {error.strerror}") from error
 
@@ -59,7 +65,10 @@ class Output:
             self.write(text.encode("utf-8", "backslashreplace"))
 
     def write(self, data: bytes) -> None:
-        """Write all of `data`, even if whoever shares the descriptor made it non-blocking."""
+        """Write all of `data`, even if whoever shares the descriptor made it non-blocking.
+
+        Raises BrokenPipeError, and OutputError if it cannot be written for another reason.
+        """
         view = memoryview(data)
         while view:
             try:
@@ -68,6 +77,10 @@ class Output:
                 poller = select.poll()
                 poller.register(self.fd, select.POLLOUT)
                 poller.poll()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OutputError(f"cannot write {self._path}: {error.strerror}") from error
 
 
 def add_options(parser: argparse._ActionsContainer, default: str) -> None:

@@ -80,12 +80,17 @@ def decode_batch_msgpack(payload: bytes) -> list[AnyEvent]:
     return [event for raw in raws if (event := decode_event_msgpack(raw)) is not None]
 
 
+def is_end(payload: bytes) -> bool:
+    """Return whether a frame ends the stream instead of holding events."""
+    return bool(payload) and payload[0] & 0xF0 == 0x80  # a MessagePack fixmap
+
+
 def decode_frame(payload: bytes) -> list[AnyEvent] | str:
     """Return the events of a frame, or why the stream ends here.  Raises ProtocolError.
 
     The reasons are those of SubscribeReply.end.
     """
-    if payload[:1] and payload[0] & 0xF0 == 0x80:  # a MessagePack fixmap
+    if is_end(payload):
         try:
             return _msgpack_end.decode(payload).end
         except _MALFORMED as error:

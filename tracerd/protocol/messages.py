@@ -304,7 +304,11 @@ class Syscalls(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
 
 
 class SyscallInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A row of the syscall table."""
+    """A row of the syscall table.
+
+    classes: without the `%`.  level: from which level on it counts as file access, see
+    events.LEVELS; empty: from none.
+    """
 
     name: str
     nr: int
@@ -312,6 +316,7 @@ class SyscallInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
     args: list[Argument]
     ret: str
     abi: str = "x86_64"
+    level: str = ""
 
 
 class SyscallsReply(msgspec.Struct, kw_only=True):

@@ -193,19 +193,32 @@ async def syscalls(
 ) -> messages.SyscallsReply:
     """Answer io.tracerd.Syscalls."""
     rows = house.table if call.abi is None else _table(call.abi)
+    of_call = _classes()
     return messages.SyscallsReply(
         syscalls=[
             messages.SyscallInfo(
                 name=row.name,
                 nr=row.nr,
-                classes=sorted(row.classes),
+                classes=sorted(of_call.get(row.name, ())),
                 args=[messages.Argument(name=arg.name, kind=arg.kind) for arg in row.args],
                 ret=row.ret,
                 abi=row.abi,
+                level=row.level,
             )
             for row in rows
         ]
     )
+
+
+def _classes() -> dict[str, list[str]]:
+    """Return the classes of each call, the finer ones of strace among them."""
+    from tracerd.core.syscalls import CLASSES  # noqa: PLC0415  not needed to serve
+
+    of_call: dict[str, list[str]] = {}
+    for name, calls in CLASSES.items():
+        for call in calls:
+            of_call.setdefault(call, []).append(name)
+    return of_call
 
 
 def _table(abi: str) -> Iterable[Syscall]:

@@ -225,10 +225,19 @@ def test_raw_events_are_the_daemons_own_text(daemon, client):
     ]
 
 
-@pytest.mark.parametrize("options", [{"raw": True}, {"format": "xml"}])
-def test_formats_that_there_are_not(client, options):
-    with pytest.raises(ValueError, match=r"raw|xml"):
-        client.subscribe(**options)
+def test_raw_frames_are_the_daemons_own_bytes(daemon, client):
+    subscription = client.subscribe(raw=True)
+    daemon.stream().send(FIRST, NOVEL)
+    daemon.stream().end("target")
+
+    [frame] = subscription
+    assert msgspec.msgpack.decode(frame)[1] == NOVEL
+    assert subscription.end == "target"
+
+
+def test_formats_that_there_are_not(client):
+    with pytest.raises(ValueError, match="xml"):
+        client.subscribe(format="xml")
 
 
 def test_a_subscription_can_be_selected_on(daemon, client):

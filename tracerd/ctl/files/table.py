@@ -10,6 +10,7 @@ from tracerd.protocol.events import OPS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from tracerd.ctl.completeness import Completeness
     from tracerd.ctl.files.accesses import Name
     from tracerd.ctl.files.report import Report, Tally
     from tracerd.ctl.text.ink import Ink
@@ -33,7 +34,7 @@ def table(report: Report, ink: Ink) -> Iterator[str]:
     yield verdict(report, ink)
 
 
-def verdict(report: Report, ink: Ink) -> str:
+def verdict(report: Completeness | Report, ink: Ink) -> str:
     """Return whether the list is whole, and if not, why not."""
     lost, blind, unresolved = report.lost, len(report.blind), report.unresolved
     figures = f"({lost} lost, {blind} blind, {unresolved} unresolved)"

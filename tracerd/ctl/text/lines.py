@@ -25,6 +25,9 @@ from tracerd.protocol.events import Event, SyscallEnter, SyscallExit
 RESULT_COLUMN: Final = 60
 """Where `= result` starts, unless the call is longer."""
 
+LOG_COLUMN: Final = 40
+"""Where strace has it."""
+
 SYSCALLS_KEPT: Final = 1024
 """There are fewer; but names come from outside."""
 
@@ -67,7 +70,8 @@ class Renderer:
 
     times: start with the local time of day, in microseconds.  durations: end with the seconds
     a call took.  comms: name the program beside the tid.  whole: do not abbreviate structures.
-    limit: bytes of a string that are shown, paths excepted; 0: all that there is.
+    limit: bytes of a string that are shown, paths excepted; 0: all that there is.  log: as
+    `strace -f -o` begins lines, and where it has results.
     """
 
     kinds: Kinds = field(default_factory=dict)
@@ -77,6 +81,7 @@ class Renderer:
     comms: bool = False
     whole: bool = False
     limit: int = 0
+    log: bool = False
     _look: Look = field(init=False, default=BARE)
     _shows: dict[str, _Shows] = field(init=False, default_factory=dict)
     """By syscall: how each argument is shown, worked out once."""
@@ -97,10 +102,12 @@ class Renderer:
 
     def _start(self, event: Event) -> str:
         start = ""
+        if self.log:
+            start = f"{event.tid:<5} "
         if self.times:
             seconds, rest = divmod(event.time_ns, 1_000_000_000)
-            start = f"{clock(seconds)}.{rest // 1000:06} "
-        if event.tid:
+            start += f"{clock(seconds)}.{rest // 1000:06} "
+        if event.tid and not self.log:
             who = escape(event.comm, also="[]") if self.comms and event.comm else "pid"
             start += f"[{who} {event.tid:>5}] "
         return self.ink.aside(start)
@@ -137,7 +144,8 @@ class Renderer:
 
     def _exit(self, start: str, event: SyscallExit) -> str:
         call = f"{start}{self._call(event)}"
-        line = f"{call} {' ' * (RESULT_COLUMN - self.ink.width(call) - 1)}"
+        column = LOG_COLUMN if self.log else RESULT_COLUMN
+        line = f"{call} {' ' * (column - self.ink.width(call) - 1)}"
         line += outcome(event, self._look)
         if event.abi != "x86_64":
             line += self.ink.aside(f" /* {escape(event.abi)} */")

@@ -24,7 +24,7 @@ import msgspec
 from tracerd.client.errors import ConnectionLost
 from tracerd.client.selection import filter_of
 from tracerd.ctl import filters, output
-from tracerd.ctl.command import add_no_io_uring, add_seccomp, traced
+from tracerd.ctl.command import GOES_ON, add_no_io_uring, add_seccomp, traced
 from tracerd.ctl.display import harmless
 from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
 from tracerd.ctl.files import live
@@ -34,7 +34,7 @@ from tracerd.ctl.files.report import Report
 from tracerd.ctl.files.table import table, verdict
 from tracerd.ctl.follow import ENDINGS, gone
 from tracerd.ctl.launch import NOT_EXECUTABLE, NOT_FOUND, end_as
-from tracerd.ctl.output import STDERR, STDOUT, Output
+from tracerd.ctl.output import STDERR, STDOUT, Output, OutputError
 from tracerd.ctl.processes import attached, process_id
 from tracerd.ctl.session import session
 from tracerd.protocol.events import Blind, Event
@@ -142,9 +142,9 @@ def _command(
             no_io_uring=arguments.no_io_uring,
         ) as command,
     ):
-        report.fate = command.fate
+        report.fate, report.unwritten = command.fate, GOES_ON
         whole = report.take(command.batches)
-        if not whole and not report.reason:
+        if not whole:
             command.subscription.close()  # nobody reads on; the program goes on
         report.ended(command.subscription.end)
         status = command.finish()
@@ -192,6 +192,8 @@ class Reporter:
         self._broken = False
         self.fate = "what was traced goes on untraced"
         """What becomes of it when the daemon is gone."""
+        self.unwritten = self.fate
+        """What becomes of it when the report cannot be written."""
 
     @property
     def reason(self) -> str:
@@ -215,6 +217,10 @@ class Reporter:
                     self._target.lines(line for event in batch for line in self._lines(event))
         except BrokenPipeError:
             self._broken = True
+            return False
+        except OutputError as error:
+            self._broken = True
+            self._interrupted(str(error), self.unwritten)
             return False
         except ConnectionLost as error:
             self._interrupted(gone(error))
@@ -240,9 +246,9 @@ class Reporter:
         if end in ENDINGS:
             self._interrupted(ENDINGS[end])
 
-    def _interrupted(self, why: str) -> None:
+    def _interrupted(self, why: str, fate: str = "") -> None:
         self._report.interrupted = why
-        complain(f"{why}; {self.fate}")
+        complain(f"{why}; {fate or self.fate}")
 
     def _lines(self, event: Event) -> Iterator[str]:
         if self._json:

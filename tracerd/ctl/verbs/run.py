@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from tracerd.client.errors import ConnectionLost
 from tracerd.ctl import display, filters
-from tracerd.ctl.command import add_no_io_uring, add_seccomp, traced
+from tracerd.ctl.command import GOES_ON, add_no_io_uring, add_seccomp, traced
 from tracerd.ctl.display import Display
 from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
 from tracerd.ctl.follow import ENDINGS, gone
 from tracerd.ctl.launch import end_as
-from tracerd.ctl.output import STDERR, Output
+from tracerd.ctl.output import STDERR, Output, OutputError
 from tracerd.ctl.session import session
 
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ def _show(command: TracedCommand, shown: Display, output: Output) -> bool:
     except BrokenPipeError:
         command.subscription.close()  # nobody reads on; the program goes on
         return False
+    except OutputError as error:
+        command.subscription.close()
+        complain(f"{error}; {GOES_ON}")
+        return True
     except ConnectionLost as error:
         complain(f"{gone(error)}; {command.fate}")
         return True

@@ -18,7 +18,7 @@ from tracerd.ctl import display, filters
 from tracerd.ctl.display import Display
 from tracerd.ctl.errors import complain
 from tracerd.ctl.follow import ENDINGS, gone
-from tracerd.ctl.output import STDOUT, Output
+from tracerd.ctl.output import STDOUT, Output, OutputError
 from tracerd.ctl.processes import attached, process_id
 from tracerd.ctl.session import session
 
@@ -64,6 +64,10 @@ def _show(processes: AttachedProcesses, wakeup: Wakeup, shown: Display, output: 
             shown.show(batch)
     except ConnectionLost as error:
         complain(f"{gone(error)}; {who} runs on untraced")
+        return 1
+    except OutputError as error:
+        processes.detach()
+        complain(f"{error}; detached from {who}")
         return 1
     if processes.detached:
         complain(f"detached from {who}")

@@ -1,0 +1,1 @@
+"""Events in the formats of others, one file per format.  Pure."""
