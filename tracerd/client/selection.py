@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     level: Literal["path", "fd", "io"]
     detail: DetailName
     overflow: Literal["drop", "block", "disconnect"]
+    block_budget_ms: int
     queue_events: int
     queue_bytes: int
     string_limit: int

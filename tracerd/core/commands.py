@@ -267,6 +267,13 @@ class Stuck:
     why: str
 
 
+class Waiting(NamedTuple):
+    """A process that the gate makes wait, and its tasks that do so already."""
+
+    process: Process
+    tids: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Statistics:
     """Plain counters, read by anyone; each is written by one thread.
@@ -279,6 +286,7 @@ class Statistics:
     tracees: int = 0
     processes: int = 0
     held: int = 0
+    waiting: tuple[Waiting, ...] = ()
     stops: int = 0
     odd_stops: int = 0
     """That no rule of the state machine covers, or that made us fail."""

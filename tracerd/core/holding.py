@@ -6,7 +6,7 @@ has happened that its parent waits for.
 
 from __future__ import annotations
 
-from tracerd.core.commands import Answer, Recheck
+from tracerd.core.commands import Answer, Recheck, Waiting
 from tracerd.core.keeping import Keeper
 from tracerd.core.scene import Scene
 from tracerd.core.tracee import Process
@@ -29,8 +29,23 @@ class Holder:
                     process.held = True
                     for tid in process.threads:
                         scene.pump.set_manual(tid, True)
-        held = [task for task in scene.tracker.tasks.values() if task.state is State.HELD]
-        scene.statistics.held = len(held)
+        self._count()
+
+    def _count(self) -> None:
+        """Keep the figures of who waits."""
+        scene = self._scene
+        tids: dict[int, list[int]] = {}
+        for task in scene.tracker.tasks.values():
+            if task.state is State.HELD:
+                tids.setdefault(task.tgid, []).append(task.tid)
+        scene.statistics.held = sum(map(len, tids.values()))
+        scene.statistics.waiting = tuple(
+            [
+                Waiting(process, tuple(tids.get(process.pid, ())))
+                for process in scene.processes.values()
+                if process.held
+            ]
+        )
 
     def keep_or_handle(self, task: Task) -> bool:
         """At a syscall stop of a task in `manual`: keep it there, or do as the pump would."""
@@ -59,6 +74,7 @@ class Holder:
                 if task.state is State.HELD:
                     scene.tracker.unhold(tid)
                     self.let_on(task)
+        self._count()
         answer(None)
 
     def _must_wait(self, process: Process) -> bool:

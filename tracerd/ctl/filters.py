@@ -147,6 +147,20 @@ def add_overflow(parser: argparse.ArgumentParser, default: str) -> None:
         help="when events come faster than they are read: drop and count them, block (the "
         f"processes wait), or disconnect (default: {default})",
     )
+    parser.add_argument(
+        "--block-budget", type=duration, metavar="TIME",
+        help="with block: how long processes may wait in all; after that, drop",
+    )  # fmt: skip
+
+
+def overflow(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `subscribe` must be told of --overflow and --block-budget."""
+    stated = {"overflow": arguments.overflow}
+    if arguments.block_budget is None:
+        return stated
+    if arguments.overflow != "block":
+        raise UsageError("--block-budget goes with --overflow block")
+    return {**stated, "block_budget_ms": max(1, arguments.block_budget // 1_000_000)}
 
 
 def add_since(parser: argparse.ArgumentParser) -> None:

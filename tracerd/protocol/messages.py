@@ -160,6 +160,29 @@ class SubscriptionState(msgspec.Struct, kw_only=True):
     """For how long, in all, tracees have waited for it, until they last went on."""
     blocking_since_ns: int = 0
     """Since when they wait now, Unix time; 0: they do not."""
+    degraded: bool = False
+    """It was `block`, and its budget is spent."""
+
+
+class Blocker(msgspec.Struct, kw_only=True):
+    """A full `block` subscription: its id, user and process, and since when (Unix time)."""
+
+    id: str
+    uid: int
+    pid: int
+    since_ns: int
+
+
+class WaitingProcess(msgspec.Struct, kw_only=True):
+    """A traced process that has to wait for subscribers.
+
+    tids: the tasks that do already; the others will at their next call.
+    """
+
+    pid: int
+    comm: str
+    tids: list[int]
+    by: list[Blocker]
 
 
 class StuckTracee(msgspec.Struct, kw_only=True):
@@ -192,6 +215,8 @@ class StatusReply(msgspec.Struct, kw_only=True):
     """Stops that no rule of the state machine covers, and records that could not be told; each was
     logged."""
     stuck: list[StuckTracee] = []
+    waiting: list[WaitingProcess] = []
+    """Processes that have to wait for subscribers, and for which."""
     memory_bytes: int = 0
     """Resident memory of the daemon."""
     memory_reads: int = 0
@@ -222,6 +247,8 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     level: how much counts as file access (events.LEVELS).
     detail: how much of each event is sent (detail.Detail): what nobody wants is not read from the
     traced processes.
+    block_budget_ms: for how long, in all, traced processes may wait for a `block` subscription;
+    then it goes on as `drop`, and what it loses is put down to `budget`.  0: as long as it takes.
     queue_events, queue_bytes: bounds of this subscription's queue; 0: the default.
     string_limit: where buffers and long strings are cut, bytes.
     until: end the stream once the attach of this pid has ended.
@@ -235,6 +262,7 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     level: Literal["path", "fd", "io"] = "path"
     detail: DetailName = "full"
     overflow: Literal["drop", "block", "disconnect"] = "drop"
+    block_budget_ms: int = 0
     queue_events: int = 0
     queue_bytes: int = 0
     string_limit: int = 0

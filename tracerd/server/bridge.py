@@ -86,6 +86,12 @@ class Failed(NamedTuple):
     reason: errors.TracerdError
 
 
+class Blocked(NamedTuple):
+    """Tracees begin to wait for a subscription that has a budget for that."""
+
+    subscription: Subscription
+
+
 class Delivery(NamedTuple):
     """Encoded events, and markers, for some subscriptions."""
 
@@ -93,7 +99,7 @@ class Delivery(NamedTuple):
     pieces: list[Piece]
 
 
-Entry: TypeAlias = Delivery | Finish | Failed | TargetEnded
+Entry: TypeAlias = Delivery | Finish | Failed | Blocked | TargetEnded
 Batch: TypeAlias = list[Entry]
 
 _FAULTS: Final = frozenset({UNENCODABLE, UNDESCRIBED, INJECTED})
@@ -388,7 +394,7 @@ class Bridge:
         if one.gap.count and one.is_half_empty and self._may_tell(one):
             self._tell(one)
             return True
-        self._lose(one, event.seq)
+        self._lose(one, event.seq, one.slow)
         return False
 
     def _block(self, one: Subscription, event: Event) -> bool:
@@ -406,6 +412,8 @@ class Bridge:
         if one.is_full and one not in self._blocking:
             one.blocked_from_ns, one.blocking_since_ns = time.monotonic_ns(), time.time_ns()
             self._blocking.add(one)
+            if one.budget_ns:
+                self.post(Blocked(one))
         return True
 
     def _disconnect(self, one: Subscription, event: Event) -> bool:  # noqa: ARG002  as its siblings
@@ -553,14 +561,10 @@ class Bridge:
         """
         for one in tuple(self._blocking):
             try:
-                if one.closed:
-                    # It ended just when it was found full.
+                if one.closed or one.overflow != "block":
+                    # It ended, or its budget, just when it was found full.
                     self._blocking.discard(one)
-                elif (
-                    one.peer.pid != process.pid  # see _block
-                    and one.peer.may_see(process)
-                    and one.compiled.covers(process)
-                ):
+                elif _holds(one, process):
                     return True
             except Exception as error:  # noqa: BLE001  the fault of this subscription alone
                 # What it was given is the teller's to hand over: the hub has it ended there.
@@ -568,6 +572,15 @@ class Bridge:
                 self._blocking.discard(one)
                 self.post(Failed(one, fault(one, error)))
         return False
+
+    def blockers(self, process: Identity) -> list[Subscription]:
+        """Return the subscriptions that a process has to wait for.  Any thread."""
+        found = []
+        for one in tuple(self._blocking):
+            with contextlib.suppress(Exception):  # `covers` sees to it
+                if _holds(one, process):
+                    found.append(one)
+        return found
 
     def is_blocking(self, one: Subscription) -> bool:
         """Whether tracees wait for this subscription.  Any thread."""
@@ -581,6 +594,15 @@ class Bridge:
         if one in self._blocking:
             one.blocked_ns += time.monotonic_ns() - one.blocked_from_ns
             self._blocking.discard(one)
+
+
+def _holds(one: Subscription, process: Identity) -> bool:
+    """Whether a process must wait for a subscription that is full."""
+    return (
+        one.peer.pid != process.pid  # see _block
+        and one.peer.may_see(process)
+        and one.compiled.covers(process)
+    )
 
 
 def _merged(pending: deque[Entry]) -> Batch:

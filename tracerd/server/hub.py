@@ -7,6 +7,7 @@ that publishes, in one step, it enters the routes and `head` is read.  So it get
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
@@ -16,10 +17,11 @@ import trio
 
 from tracerd import errors
 from tracerd.core.commands import Barrier, ExpireInterest, Lag, Recheck, SetInterest, TargetEnded
+from tracerd.protocol import messages
 from tracerd.protocol.cursors import read_since
 from tracerd.protocol.detail import Detail
 from tracerd.protocol.filters import Compiled, compile_filters
-from tracerd.server.bridge import Failed, Finish, fault
+from tracerd.server.bridge import Blocked, Failed, Finish, fault
 from tracerd.server.log import Log
 from tracerd.server.recordings import Recordings
 from tracerd.server.replay import Replay, start
@@ -28,7 +30,7 @@ from tracerd.server.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracerd.protocol import messages
+    from tracerd.core.tracee import Identity
     from tracerd.protocol.cursors import Since
     from tracerd.protocol.filters import Catalogue
     from tracerd.server.access import Peer
@@ -108,6 +110,8 @@ class Hub:
                         self._open_gate(entry.subscription)
                     elif isinstance(entry, Failed):
                         self._nursery.start_soon(self.retire, entry.subscription, entry.reason)
+                    elif isinstance(entry, Blocked):
+                        self._nursery.start_soon(self._keep_to_budget, entry.subscription)
                     elif isinstance(entry, TargetEnded):
                         self._target_ended(entry)
                     else:
@@ -129,6 +133,10 @@ class Hub:
         if request.overflow == "block" and not peer.powers.attaches:
             reason = f"overflow `block` has processes wait, which a {peer.role.value} may not do"
             raise errors.PermissionDenied(0, reason)
+        if request.block_budget_ms and request.overflow != "block":
+            raise errors.InvalidParameter("block_budget_ms", "goes with overflow `block`")
+        if request.block_budget_ms < 0:
+            raise errors.InvalidParameter("block_budget_ms", "a time is not negative")
         if request.envp and Detail.named(request.detail) < Detail.ARGS:
             raise errors.InvalidParameter("envp", "goes with detail `args` or `full`")
         since = self._since(request)
@@ -249,6 +257,15 @@ class Hub:
             raise errors.NoSuchSubscription(name)
         return subscription
 
+    def blockers(self, process: Identity) -> list[messages.Blocker]:
+        """Return whom a process has to wait for."""
+        return [
+            messages.Blocker(
+                id=one.id, uid=one.peer.uid, pid=one.peer.pid, since_ns=one.blocking_since_ns
+            )
+            for one in self._bridge.blockers(process)
+        ]
+
     def states(self, peer: Peer) -> list[messages.SubscriptionState]:
         """Return the accounts of the peer's subscriptions; of all for who manages."""
         return [
@@ -335,9 +352,24 @@ class Hub:
 
     def _open_gate(self, subscription: Subscription) -> None:
         """Let no tracee wait for this subscription any more."""
-        if subscription.overflow == "block":
+        if subscription.request.overflow == "block":
             self._bridge.unblock(subscription)
             self._tracing.tell(Recheck())
+
+    async def _keep_to_budget(self, one: Subscription) -> None:
+        """Let tracees wait for a subscription until its budget is spent, and then no more."""
+        if one.timed:
+            return
+        one.timed = True
+        while self._bridge.is_blocking(one):
+            waited_ns = one.blocked_ns + time.monotonic_ns() - one.blocked_from_ns
+            if waited_ns >= one.budget_ns:
+                log.info("a subscription's budget is spent", subscription=one.id)
+                one.degrade()
+                self._open_gate(one)
+                return
+            await trio.sleep((one.budget_ns - waited_ns) / 1e9)
+        one.timed = False
 
     def _target_ended(self, ended: TargetEnded) -> None:
         self._targets.drop(ended.owner)

@@ -129,6 +129,16 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
             for each in now.stuck
             if (peer.may_see(each.process) if each.process else everything)
         ],
+        waiting=[
+            messages.WaitingProcess(
+                pid=process.pid,
+                comm=process.comm,
+                tids=sorted(tids),
+                by=house.hub.blockers(process.identity),
+            )
+            for process, tids in now.waiting
+            if caller.peer.may_see(process)
+        ],
         memory_bytes=_resident_bytes(),
         memory_reads=now.reads() if everything else 0,
         stop_ns_log2=now.histogram() if everything else [],

@@ -53,6 +53,7 @@ SLOW: Final = "slow"
 UNENCODABLE: Final = "unencodable"
 UNDESCRIBED: Final = "undescribed"
 INJECTED: Final = "injected"
+BUDGET: Final = "budget"
 """Why events get lost."""
 
 
@@ -180,6 +181,7 @@ class Subscription:
         "blocked_from_ns",
         "blocked_ns",
         "blocking_since_ns",
+        "budget_ns",
         "closed",
         "compiled",
         "deepest",
@@ -210,7 +212,9 @@ class Subscription:
         "replay",
         "request",
         "sight",
+        "slow",
         "string_limit",
+        "timed",
         "told",
         "wire",
         "wishes",
@@ -230,6 +234,11 @@ class Subscription:
         self.peer = peer
         self.wire: Wire = wire
         self.overflow = request.overflow
+        """Changed but once, by `degrade`."""
+        self.budget_ns = request.block_budget_ms * 1_000_000
+        """For how long tracees may wait for it, in all; 0: as long as it takes."""
+        self.timed = False
+        """Somebody sees to that.  The trio thread's."""
         blocks = request.overflow == "block"
         events = request.queue_events or (limits.block_events if blocks else limits.queue_events)
         self.max_events = min(events, limits.max_queue_events)
@@ -286,6 +295,8 @@ class Subscription:
         """The seq up to which it has been told of everything."""
         self.final: int | None = None
         """The last seq that it gets; None: it has not been closed."""
+        self.slow = SLOW
+        """What a loss is put down to."""
         self.alone = (self,)
         """For what is given to it and to nobody else."""
 
@@ -305,6 +316,14 @@ class Subscription:
         """Its stream has ended."""
         self._work = trio.Event()
         self._progress = trio.lowlevel.ParkingLot()
+
+    def degrade(self) -> None:
+        """Let no tracee wait for it any more: its budget is spent.  The trio thread.
+
+        At one stroke each: the teller may be about to find it full.
+        """
+        self.slow = BUDGET
+        self.overflow = "drop"
 
     @property
     def is_undisturbed(self) -> bool:
@@ -442,6 +461,7 @@ class Subscription:
             queued_bytes=self.given_bytes - delivered_bytes,
             blocked_ns=self.blocked_ns,
             blocking_since_ns=self.blocking_since_ns if blocking else 0,
+            degraded=self.overflow != self.request.overflow,
         )
 
 

@@ -51,6 +51,7 @@ SIGNAL_FIELDS: Final = (
 
 LOSSES: Final = {
     "slow": "slow reader",
+    "budget": "slow reader, for which nobody waits any more",
     "expired": "no longer kept",
     "restarted": "the daemon was restarted",
     "unwatched": "nobody watched",

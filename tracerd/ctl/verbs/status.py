@@ -47,6 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     for each in reply.stuck:
         seconds = each.lasted_ns // 1_000_000_000
         print(f"stuck        {each.tid} of {each.pid}, stopped for {seconds} s: {escape(each.why)}")
+    for waiting in reply.waiting:
+        for by in waiting.by:
+            waited = max(0, time.time_ns() - by.since_ns) / 1e9
+            print(
+                f"waiting      {escape(waiting.comm)}[{waiting.pid}], {len(waiting.tids)} threads, "
+                f"for {waited:.1f} s: subscription {escape(by.id)} of uid {by.uid}, pid {by.pid}"
+            )
     if reply.subscriptions:
         head = (
             *("ID", "UID", "PID", "OVERFLOW", "MATCHED", "DELIVERED", "QUEUED", "MOST", "LOST"),
@@ -92,7 +99,8 @@ def _row(state: SubscriptionState) -> tuple[str, ...]:
         escape(state.id),
         str(state.uid),
         str(state.pid),
-        f"{escape(state.overflow)}{' (holding)' if state.blocking else ''}",
+        escape(state.overflow)
+        + (" (holding)" if state.blocking else " (was block)" if state.degraded else ""),
         str(state.matched),
         str(state.delivered),
         str(state.queued),

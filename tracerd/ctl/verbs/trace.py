@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def options(roots: Sequence[int]) -> dict[str, Any]:
         wanted = filters.as_strace({**selected, "tree": roots}, arguments)
-        return {**wanted, **extent, "overflow": arguments.overflow, **display.options(arguments)}
+        return {**wanted, **extent, **filters.overflow(arguments), **display.options(arguments)}
 
     with Output.open(arguments.output, STDOUT) as output, session(arguments) as opened:
         shown = Display(output, arguments, opened.client)

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     options: dict[str, Any] = filters.selection(arguments)
     options |= {
         **filters.extent(arguments),
-        "overflow": arguments.overflow,
+        **filters.overflow(arguments),
         "until": arguments.until,
     }
     if arguments.since:
