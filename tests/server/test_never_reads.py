@@ -75,12 +75,13 @@ def held_up(daemons, target, account):
     """Wait until the program waits for a subscriber, for good; its account then."""
 
     def settled():
+        state = account()
         waiting = daemons.status()["waiting"]
-        before = account()
-        return waiting and waiting[0]["tids"] and before == account() and (waiting, before)
+        whole = state["blocking"] and waiting and waiting[0]["tids"] == [target.pid]
+        return whole and account() == state and (waiting, state)
 
     [waiting], state = wait_until(settled)
-    assert (waiting["pid"], waiting["tids"]) == (target.pid, [target.pid])
+    assert waiting["pid"] == target.pid
     [by] = waiting["by"]
     assert by["id"] == state["id"]
     assert (by["uid"], by["pid"]) == (os.getuid(), os.getpid())

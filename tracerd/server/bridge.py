@@ -189,7 +189,7 @@ class Bridge:
     def hold(self, subscription: Subscription) -> None:
         """Have tracees wait for a subscription that has its past still to read."""
         if subscription.overflow == "block":
-            self._blocking.add(subscription)
+            self._close_gate(subscription)
 
     def join(self, one: Subscription, head: int) -> bool:
         """Let a subscription in, whose past is given but for a little; False: too much is left.
@@ -410,11 +410,15 @@ class Bridge:
         if one.gap.count:
             self._tell(one)
         if one.is_full and one not in self._blocking:
-            one.blocked_from_ns, one.blocking_since_ns = time.monotonic_ns(), time.time_ns()
-            self._blocking.add(one)
-            if one.budget_ns:
-                self.post(Blocked(one))
+            self._close_gate(one)
         return True
+
+    def _close_gate(self, one: Subscription) -> None:
+        """Have tracees wait for a subscription."""
+        one.blocked_from_ns, one.blocking_since_ns = time.monotonic_ns(), time.time_ns()
+        self._blocking.add(one)
+        if one.budget_ns:
+            self.post(Blocked(one))
 
     def _disconnect(self, one: Subscription, event: Event) -> bool:  # noqa: ARG002  as its siblings
         self.finish(one, "slow")
