@@ -18,7 +18,6 @@ WANTED = structs.replace(EVERYTHING, types=EVERYTHING.types - {"blind"})
 """For that, the flags of clone3 are read at every level."""
 PROGRAMS = {
     "modes": lambda work: command("openmodes", work),
-    "sockets": lambda work: command("sockets", work),
     "i386": lambda work: command("abi_calls32", work),
     "script": lambda work: ["sh", "-c", f"cat /etc/hostname; ls {work} nowhere; exec true"],
 }
