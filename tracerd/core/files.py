@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from tracerd.core.file_ops import (
     protection,
 )
 from tracerd.core.file_rules import ADDED, LOOKED_AT, at_flags
-from tracerd.core.paths import Place, of_address, of_link, resolve, seen_from
+from tracerd.core.paths import NOWHERE, Place, of_address, of_link, resolve, seen_from
 from tracerd.core.pump import Call
 from tracerd.core.syscalls import part_of, plan_for
 from tracerd.core.syscalls.asides import Aside
@@ -278,6 +279,13 @@ def executed(process: Identity, tid: int, entry: Call | None) -> FileAccess | No
     return None if place.unresolved else access(process, place, "exec")
 
 
-def implied(process: Identity, path: bytes) -> FileAccess:
-    """Return the entry of a file the kernel opened by itself at an exec."""
-    return access(process, Place(path), "exec", {"implied": True})
+def exactly(entry: FileAccess) -> bytes:
+    """Return the path of an entry, or where a link of /proc led, as the kernel has it."""
+    shown, b64 = (entry.real, entry.real_b64) if entry.real else (entry.path, entry.path_b64)
+    return shown.encode() if b64 is None else base64.b64decode(b64)
+
+
+def implied(process: Identity, path: bytes | None) -> FileAccess:
+    """Return the entry of a file the kernel opened by itself at an exec; None: not known which."""
+    place = NOWHERE if path is None else Place(path)
+    return access(process, place, "exec", {"implied": True})

@@ -261,8 +261,8 @@ class Keeper:
         place = None
         if detail >= Detail.FILES:
             place = files.executed(process.identity, tid, entry)
-        if entry is not None and place is not None and place.path_b64 is None:
-            found = self._interpreters.implied(tid, place.path.encode())
+        if entry is not None and place is not None:
+            found = self._interpreters.implied(tid, files.exactly(place), process.root)
             each = [files.implied(process.identity, path) for path in found]
             scene.pump.put(Implied(tid, each))
         if process.wants("exec"):
