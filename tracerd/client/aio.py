@@ -15,14 +15,14 @@ import msgspec
 
 from tracerd.client.address import default_socket
 from tracerd.client.errors import ConnectionLost, connecting
-from tracerd.client.selection import Options, subscribe_call
+from tracerd.client.selection import Changes, Options, subscribe_call, update_call
 from tracerd.client.stream import Format, Stream
 from tracerd.errors import TracerdError
 from tracerd.protocol import messages
 from tracerd.protocol.connection import ClientConnection, ProtocolError, parameters_as
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from anyio.abc import UNIXSocketStream
 
@@ -114,6 +114,24 @@ class AsyncClient:
     async def sync(self, id: str) -> messages.SyncReply:  # noqa: A002
         """Return once all that happened before has been written to the subscription `id`."""
         return await self._call("Sync", messages.Sync(id=id), messages.SyncReply)
+
+    async def explain(
+        self, filters: Sequence[messages.Filter] = (), level: Literal["path", "fd", "io"] = "path"
+    ) -> messages.ExplainReply:
+        """Tell what a subscription with these filters would want of the tracer."""
+        call = messages.Explain(filters=[*filters], level=level)
+        return await self._call("Explain", call, messages.ExplainReply)
+
+    async def update(
+        self,
+        id: str,  # noqa: A002
+        **options: Unpack[Changes],
+    ) -> messages.UpdateReply:
+        """Change what the subscription `id` asks for; see selection.Changes.
+
+        Its stream has an Updated event where the change takes effect.
+        """
+        return await self._call("Update", update_call(id, options), messages.UpdateReply)
 
     async def unsubscribe(self, id: str) -> None:  # noqa: A002
         """End the subscription `id` after what is queued for it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from tracerd.protocol.detail import DetailName
-from tracerd.protocol.messages import Filter, Match, Subscribe
+from tracerd.protocol.messages import Filter, Match, Subscribe, Update
 from tracerd.protocol.text import shown
 
 Text: TypeAlias = str | bytes | os.PathLike[str]
@@ -20,8 +20,8 @@ Numbers: TypeAlias = int | str | Iterable[int | str]
 """Process or user ids; as text only to be excluded (`"!4321"`)."""
 
 
-class Options(TypedDict, total=False):
-    """What `subscribe` takes.  Fields of a filter first, as in messages.Match."""
+class Changes(TypedDict, total=False):
+    """What `update` takes: fields of a filter, as in messages.Match, or `filters`, and the rest."""
 
     pid: Numbers
     tree: Numbers
@@ -39,12 +39,17 @@ class Options(TypedDict, total=False):
     """Instead of the fields above: any of these may match."""
     level: Literal["path", "fd", "io"]
     detail: DetailName
+    string_limit: int
+    envp: bool
+
+
+class Options(Changes, total=False):
+    """What `subscribe` takes."""
+
     overflow: Literal["drop", "block", "disconnect"]
     block_budget_ms: int
     queue_events: int
     queue_bytes: int
-    string_limit: int
-    envp: bool
     until: int
     since: str
     """`RUN:SEQ`, a Unix time in nanoseconds, or `all`."""
@@ -63,17 +68,31 @@ def subscribe_call(options: Mapping[str, Any]) -> Subscribe:
     Raises TypeError for an unknown option or for `filters` beside fields, ValueError for a
     process id that is not a number.
     """
+    filters, rest = _filters_and_rest(options, Subscribe, "subscribe")
+    return Subscribe(filters=filters or [], **rest)
+
+
+def update_call(id: str, options: Mapping[str, Any]) -> Update:  # noqa: A002
+    """Return the call that `options` (see Changes) describe.  Raises as subscribe_call does."""
+    filters, rest = _filters_and_rest(options, Update, "update")
+    return Update(id=id, filters=filters, **rest)
+
+
+def _filters_and_rest(
+    options: Mapping[str, Any], shape: type[Subscribe | Update], name: str
+) -> tuple[list[Filter] | None, dict[str, Any]]:
+    """Return the filters, None if nothing is said of them, and what else is said."""
     rest = dict(options)
     filters = rest.pop("filters", None)
     stated = {name: rest.pop(name) for name in (*FIELDS, "min_duration_ns") if name in rest}
     if filters is not None and stated:
         raise TypeError(f"give either filters or {', '.join(stated)}, not both")
-    unknown = rest.keys() - set(Subscribe.__struct_fields__)
+    unknown = rest.keys() - set(shape.__struct_fields__)
     if unknown:
-        raise TypeError(f"subscribe() got an unexpected keyword argument {min(unknown)!r}")
-    if filters is None:
-        filters = [filter_of(stated)] if stated else []
-    return Subscribe(filters=list(filters), **rest)
+        raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
+    if stated:
+        return [filter_of(stated)], rest
+    return None if filters is None else list(filters), rest
 
 
 def filter_of(stated: Mapping[str, Any]) -> Filter:

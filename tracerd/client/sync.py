@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Literal, Self, TypeVar, Unpack
 
 import msgspec
 
 from tracerd.client.address import default_socket
 from tracerd.client.errors import ConnectionLost, breaking, connecting
-from tracerd.client.selection import Options, subscribe_call
+from tracerd.client.selection import Changes, Options, subscribe_call, update_call
 from tracerd.client.stream import Batch, Format, Stream
 from tracerd.errors import TracerdError
 from tracerd.protocol import messages
@@ -110,6 +110,24 @@ class SyncClient:
     def sync(self, id: str) -> messages.SyncReply:  # noqa: A002
         """Return once all that happened before has been written to the subscription `id`."""
         return self._call("Sync", messages.Sync(id=id), messages.SyncReply)
+
+    def explain(
+        self, filters: Sequence[messages.Filter] = (), level: Literal["path", "fd", "io"] = "path"
+    ) -> messages.ExplainReply:
+        """Tell what a subscription with these filters would want of the tracer."""
+        call = messages.Explain(filters=[*filters], level=level)
+        return self._call("Explain", call, messages.ExplainReply)
+
+    def update(
+        self,
+        id: str,  # noqa: A002
+        **options: Unpack[Changes],
+    ) -> messages.UpdateReply:
+        """Change what the subscription `id` asks for; see selection.Changes.
+
+        Its stream has an Updated event where the change takes effect.
+        """
+        return self._call("Update", update_call(id, options), messages.UpdateReply)
 
     def unsubscribe(self, id: str) -> None:  # noqa: A002
         """End the subscription `id` after what is queued for it."""

@@ -31,14 +31,15 @@ VERBS: Final = {
     "detach": "end what attach began",
     "list": "list the processes under trace",
     "status": "tell how the daemon does",
+    "explain": "tell what filters ask of the tracer",
     "syscalls": "list the system calls the daemon knows, with their arguments",
 }
 
 DESCRIPTION: Final = "See what programs do, through the tracing daemon tracerd."
 
 EPILOG: Final = """\
-Without a daemon, run, files, summary, record and trace start a private one for as long as they
-need it.
+Without a daemon, run, files, summary, record, trace and explain start a private one for as long as
+they need it.
 `tracerctl VERB --help` tells more about a verb.
 """
 

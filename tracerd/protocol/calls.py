@@ -22,6 +22,8 @@ _RANGES: dict[str, tuple[int, int]] = {
     "queue_bytes": (0, _LARGEST_INT),
     "string_limit": (0, _LARGEST_INT),
     "until": (0, _LARGEST_INT),
+    "heartbeat_ms": (0, _LARGEST_INT),
+    "linger_ms": (0, _LARGEST_INT),
 }
 """Numbers outside of these would not fit where the kernel or a timer takes them."""
 
@@ -49,7 +51,7 @@ def decode_parameters(method: str, raw: msgspec.Raw | bytes) -> msgspec.Struct:
     parameters = _decode(raw, shape)
     for name, (low, high) in _RANGES.items():
         value = getattr(parameters, name, low)
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise InvalidParameter(name, f"{value} is not between {low} and {high}")
     return parameters
 

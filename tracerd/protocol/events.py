@@ -264,6 +264,10 @@ class Heartbeat(Event, frozen=True, tag="heartbeat"):
     lost: int = 0
 
 
+class Updated(Event, frozen=True, tag="updated"):
+    """Stream control: what comes after `seq` is what the subscription asks for by now (Update)."""
+
+
 AnyEvent: TypeAlias = (
     SyscallEnter
     | SyscallExit
@@ -280,6 +284,7 @@ AnyEvent: TypeAlias = (
     | Blind
     | Synced
     | Heartbeat
+    | Updated
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -300,10 +305,11 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Blind,
         Synced,
         Heartbeat,
+        Updated,
     )
 }
 
-STREAM_CONTROL: frozenset[str] = frozenset({"lost", "synced", "heartbeat"})
+STREAM_CONTROL: frozenset[str] = frozenset({"lost", "synced", "heartbeat", "updated"})
 """Types that belong to one stream; no filter can ask for them or keep them out."""
 
 SYSCALL_TYPES: frozenset[str] = frozenset({"syscall_enter", "syscall_exit"})

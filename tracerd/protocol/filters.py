@@ -87,10 +87,21 @@ class Compiled:
     types: event types that can match.  enter, exit: syscalls that can match as
     syscall_enter and syscall_exit; None: all, also those without a name.  pids: the
     processes that can match, or None if some filter does not name them.  wants: the same
-    filter by filter; every event that matches is wanted by one of them.
+    filter by filter; every event that matches is wanted by one of them.  terms: for each filter
+    what it wants (nothing if it cannot match), and the filter as understood.
     """
 
-    __slots__ = ("__weakref__", "_checks", "_filters", "enter", "exit", "pids", "types", "wants")
+    __slots__ = (
+        "__weakref__",
+        "_checks",
+        "_unfiltered",
+        "enter",
+        "exit",
+        "pids",
+        "terms",
+        "types",
+        "wants",
+    )
 
     def __init__(self, terms: Sequence[_Term], filters: Sequence[Filter]) -> None:
         live = [term for term in terms if term.types]
@@ -103,14 +114,7 @@ class Compiled:
             self.exit = either(self.exit, term.exit)
             if self.pids is not None:
                 self.pids = None if term.pids is None else self.pids | term.pids
-        self.wants = tuple(
-            Want(
-                Interest(term.types, term.enter, term.exit, paths=term.paths),
-                term.judge,
-                term.judged,
-            )
-            for term in live
-        )
+        self.wants = tuple(Want(term.interest, term.judge, term.judged) for term in live)
         self._checks: dict[type[Event], tuple[Check, ...]] = {
             kind: (always,) for name, kind in EVENT_TYPES.items() if name in STREAM_CONTROL
         }
@@ -118,7 +122,12 @@ class Compiled:
             self._checks[EVENT_TYPES[name]] = tuple(
                 term.checks[name] for term in live if name in term.types
             )
-        self._filters = [_normalised(one) for one in filters]
+        stated = filters or [Filter()]
+        self.terms = tuple(
+            (term.interest if term.types else NOTHING, _normalised(one))
+            for term, one in zip(terms, stated, strict=True)
+        )
+        self._unfiltered = not filters
 
     def matches(self, event: Any, subject: Subject, kind: type[Event] | None = None) -> bool:
         """Return whether an event, made by `subject`, passes.
@@ -150,7 +159,7 @@ class Compiled:
 
     def normalised(self) -> list[Filter]:
         """Return the filters as understood: the same meaning, without repetitions."""
-        return list(self._filters)
+        return [] if self._unfiltered else [one for _, one in self.terms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,11 @@ class _Term:
     judge: Judge
     judged: bool
     checks: dict[str, Check]
+
+    @property
+    def interest(self) -> Interest:
+        """What it wants of the tracer."""
+        return Interest(self.types, self.enter, self.exit, paths=self.paths)
 
 
 def compile_filters(

@@ -12,6 +12,7 @@ from tracerd.protocol.messages import (
     INTERFACE,
     AttachReply,
     DetachReply,
+    ExplainReply,
     GetInfoReply,
     InterfaceDescription,
     ListReply,
@@ -20,6 +21,7 @@ from tracerd.protocol.messages import (
     SubscribeReply,
     SyncReply,
     SyscallsReply,
+    UpdateReply,
 )
 
 SERVICE = "org.varlink.service"
@@ -33,6 +35,8 @@ REPLIES: dict[str, type[msgspec.Struct]] = {
     "io.tracerd.List": ListReply,
     "io.tracerd.Status": StatusReply,
     "io.tracerd.Subscribe": SubscribeReply,
+    "io.tracerd.Explain": ExplainReply,
+    "io.tracerd.Update": UpdateReply,
     "io.tracerd.Unsubscribe": Nothing,
     "io.tracerd.Sync": SyncReply,
     "io.tracerd.Syscalls": SyscallsReply,

@@ -275,6 +275,23 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     linger_ms: int = 0
 
 
+class Wish(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a filter wants of the tracer: what was pushed down, and what was not.
+
+    types: of events; none: it cannot match.  enter, exit: calls wanted as syscall_enter and as
+    syscall_exit; [`*`]: all.  paths: a call is told of only if a path of its begins with one of
+    these; None: whatever its paths are.  covers: the part that is judged of processes: of others
+    nothing is wanted.  judged: the fields that the daemon holds against each event.
+    """
+
+    types: list[str] = []
+    enter: list[str] = []
+    exit: list[str] = []
+    paths: list[str] | None = None
+    covers: Filter = msgspec.field(default_factory=Filter)
+    judged: list[str] = []
+
+
 class SubscribeReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """First reply: who, and the filters as understood.  Then: `events` batches.
 
@@ -294,6 +311,43 @@ class SubscribeReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     end: str = ""
     recorded_from: int = 0
     """All that the filters want has been recorded from this seq on, without a break."""
+    wishes: list[Wish] | None = None
+    """What each filter wants of the tracer."""
+
+
+class Explain(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Tell what a subscription with these filters would be, without making one."""
+
+    filters: list[Filter] = []
+    level: Literal["path", "fd", "io"] = "path"
+
+
+class ExplainReply(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """As in SubscribeReply."""
+
+    filters: list[Filter]
+    pushed_down: list[str]
+    wishes: list[Wish]
+
+
+class Update(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Change what a live subscription asks for; what is not given stays as it is."""
+
+    id: str
+    filters: list[Filter] | None = None
+    level: Literal["path", "fd", "io"] | None = None
+    detail: DetailName | None = None
+    string_limit: int | None = None
+    envp: bool | None = None
+
+
+class UpdateReply(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The events after `seq` are those of the new request; for the rest see SubscribeReply."""
+
+    seq: int
+    filters: list[Filter]
+    pushed_down: list[str]
+    wishes: list[Wish]
 
 
 class Unsubscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -399,6 +453,8 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "io.tracerd.List": Nothing,
     "io.tracerd.Status": Nothing,
     "io.tracerd.Subscribe": Subscribe,
+    "io.tracerd.Explain": Explain,
+    "io.tracerd.Update": Update,
     "io.tracerd.Unsubscribe": Unsubscribe,
     "io.tracerd.Sync": Sync,
     "io.tracerd.Syscalls": Syscalls,

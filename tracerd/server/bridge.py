@@ -37,7 +37,7 @@ from tracerd import errors
 from tracerd.core.commands import Item, Published, TargetEnded, UndescribedError
 from tracerd.core.injection import NONE, InjectedError, Injection
 from tracerd.protocol import codec
-from tracerd.protocol.events import Heartbeat, Synced
+from tracerd.protocol.events import Heartbeat, Synced, Updated
 from tracerd.server.health import Tally
 from tracerd.server.hiding import without
 from tracerd.server.history import History
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from tracerd.core.tracee import Identity
     from tracerd.protocol.events import Event
     from tracerd.protocol.redaction import Redaction
+    from tracerd.server.question import Question
+    from tracerd.server.recordings import Recording
 
 log = Log(__name__)
 
@@ -209,6 +211,23 @@ class Bridge:
             self.admit(one)
         self._hand_over()
         return True
+
+    def change(self, one: Subscription, question: Question, recording: Recording) -> int | None:
+        """Have a live subscription get something else from now on; returns after which seq.
+
+        None: it has been closed.
+        """
+        if one.closed:
+            return None
+        if recording.since is None:
+            recording.since = self._head
+        if one.gap.count:
+            self._tell(one)
+        one.question = question
+        self._mark(one, Updated(seq=self._head, time_ns=time.time_ns(), pid=0, tid=0))
+        self.prune()
+        self._hand_over()
+        return self._head
 
     # Publish
 

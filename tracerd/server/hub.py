@@ -19,10 +19,10 @@ from tracerd import errors
 from tracerd.core.commands import Barrier, ExpireInterest, Lag, Recheck, SetInterest, TargetEnded
 from tracerd.protocol import messages
 from tracerd.protocol.cursors import read_since
-from tracerd.protocol.detail import Detail
 from tracerd.protocol.filters import Compiled, compile_filters
 from tracerd.server.bridge import Blocked, Failed, Finish, fault
 from tracerd.server.log import Log
+from tracerd.server.question import Question
 from tracerd.server.recordings import Recordings
 from tracerd.server.replay import Replay, start
 from tracerd.server.subscription import Subscription
@@ -48,6 +48,9 @@ LINGER_S: Final = 0.0007
 over in one piece.  Waking the trio loop for each round of the tracer would cost the tracees
 three times as much, for they wait for the GIL."""
 
+
+_CHANGEABLE: Final = ("filters", "level", "detail", "string_limit", "envp")
+"""What Update may change."""
 
 PATIENCE_S: Final = 1.0
 """For tasks to stop that ran without syscall stops: one that cannot keeps nobody waiting longer."""
@@ -137,8 +140,6 @@ class Hub:
             raise errors.InvalidParameter("block_budget_ms", "goes with overflow `block`")
         if request.block_budget_ms < 0:
             raise errors.InvalidParameter("block_budget_ms", "a time is not negative")
-        if request.envp and Detail.named(request.detail) < Detail.ARGS:
-            raise errors.InvalidParameter("envp", "goes with detail `args` or `full`")
         since = self._since(request)
         compiled = self._compile(request)
         most = self._limits.subscriptions_per_uid
@@ -146,7 +147,7 @@ class Hub:
             raise errors.LimitReached("subscriptions of a user", most)
         subscription = Subscription(request, compiled, peer, wire, self._limits)
         self._subscriptions[subscription.id] = subscription
-        recording = self._record(subscription)
+        recording = subscription.recording = self._hold(subscription.question)
         try:
             admission = await self._change(lambda: self._admit(subscription, recording, since))
         except BaseException:
@@ -168,6 +169,40 @@ class Hub:
         else:
             self._forget(subscription)
             self._tracing.tell(self._interest(), lambda _: self._bridge.stand_down(subscription))
+
+    def explain(self, request: messages.Explain) -> Compiled:
+        """Return what a subscription with these filters would have.  Raises InvalidFilter."""
+        return self._compile(request)
+
+    async def update(self, subscription: Subscription, call: messages.Update) -> int:
+        """Change what a subscription asks for; returns the seq after which that is in force.
+
+        Raises InvalidFilter, InvalidParameter; NoSuchSubscription if the stream ends before.
+        """
+        async with subscription.changing:
+            if not await subscription.wait_live():
+                raise errors.NoSuchSubscription(subscription.id)
+            given = {
+                name: value for name in _CHANGEABLE if (value := getattr(call, name)) is not None
+            }
+            request = msgspec.structs.replace(subscription.question.request, **given)
+            question = Question(request, self._compile(request), subscription.peer, self._limits)
+            recording = self._hold(question)
+            try:
+                # Both are recorded until the new one is in force.
+                seq: int | None = await self._change(
+                    lambda: self._bridge.change(subscription, question, recording)
+                )
+            except BaseException:
+                self._recordings.release(recording)
+                raise
+            self._forget(subscription)
+            if seq is None or subscription.closed:
+                self._recordings.release(recording)
+                raise errors.NoSuchSubscription(subscription.id)
+            subscription.recording = recording
+            self._tracing.tell(self._interest())
+            return seq
 
     async def retire(self, subscription: Subscription, reason: str | errors.TracerdError) -> None:
         """Match no more for a subscription; its stream ends with `reason` after what is queued."""
@@ -304,18 +339,9 @@ class Hub:
             raise errors.Unsupported("since: no past events are kept here (--buffer-size is 0)")
         return since
 
-    def _record(self, subscription: Subscription) -> Recording:
-        """Have what a subscription wants recorded."""
-        request = subscription.request
-        asked = (
-            subscription.compiled,
-            subscription.sight,
-            subscription.detail,
-            subscription.string_limit,
-            request.envp,
-        )
-        subscription.recording = self._recordings.hold(asked, subscription.wishes)
-        return subscription.recording
+    def _hold(self, question: Question) -> Recording:
+        """Have recorded what is asked for."""
+        return self._recordings.hold(question.key, question.wishes)
 
     def _forget(self, subscription: Subscription) -> None:
         """No longer have it recorded for this subscription."""
@@ -402,7 +428,7 @@ class Hub:
                 lag = Lag(min(lag.calls, calls), min(lag.size, size)) if lag else Lag(calls, size)
         return SetInterest(self._recordings.wishes(), lag)
 
-    def _compile(self, request: messages.Subscribe) -> Compiled:
+    def _compile(self, request: messages.Subscribe | messages.Explain) -> Compiled:
         """Return the filters of a request, compiled.  Raises InvalidFilter."""
         asked = msgspec.json.encode((request.filters, request.level))
         compiled = self._compiled.get(asked)

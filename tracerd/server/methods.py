@@ -15,7 +15,9 @@ import msgspec
 from tracerd import __version__, errors
 from tracerd.core import procfs
 from tracerd.core.commands import Snapshot
+from tracerd.protocol import explain as explaining
 from tracerd.protocol import interface, messages
+from tracerd.protocol.interest import either
 from tracerd.server.health import Health
 from tracerd.server.log import dropped_lines
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tracerd.core.commands import Statistics
     from tracerd.core.syscalls.model import Syscall
     from tracerd.core.tracee import Process
+    from tracerd.protocol.filters import Compiled
     from tracerd.server.access import Peer
     from tracerd.server.admission import Admission
     from tracerd.server.attaches import Attaches
@@ -198,6 +201,27 @@ async def sync(house: House, caller: Caller, call: messages.Sync) -> messages.Sy
     return messages.SyncReply(seq=await house.hub.sync(subscription))
 
 
+async def explain(house: House, _caller: Caller, call: messages.Explain) -> messages.ExplainReply:
+    """Answer io.tracerd.Explain."""
+    return messages.ExplainReply(**understood(house.hub.explain(call)))
+
+
+async def update(house: House, caller: Caller, call: messages.Update) -> messages.UpdateReply:
+    """Answer io.tracerd.Update, once it is in force."""
+    subscription = house.hub.find(call.id, caller.peer)
+    seq = await house.hub.update(subscription, call)
+    return messages.UpdateReply(seq=seq, **understood(subscription.compiled))
+
+
+def understood(compiled: Compiled) -> dict[str, Any]:
+    """Return what replies say of filters."""
+    return {
+        "filters": compiled.normalised(),
+        "pushed_down": explaining.calls(either(compiled.enter, compiled.exit)),
+        "wishes": explaining.wishes(compiled),
+    }
+
+
 async def syscalls(
     house: House, _caller: Caller, call: messages.Syscalls
 ) -> messages.SyscallsReply:
@@ -269,6 +293,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "io.tracerd.Detach": detach,
     "io.tracerd.List": list_,
     "io.tracerd.Status": status,
+    "io.tracerd.Explain": explain,
+    "io.tracerd.Update": update,
     "io.tracerd.Unsubscribe": unsubscribe,
     "io.tracerd.Sync": sync,
     "io.tracerd.Syscalls": syscalls,

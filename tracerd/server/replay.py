@@ -99,8 +99,8 @@ class Replay:
         self._lost = start.lost
         self._concerns: dict[tuple[type[Event], str], bool] = {}
         self._as_it_is = (
-            subscription.everything
-            and subscription.detail is Detail.FULL
+            subscription.question.everything
+            and subscription.question.detail is Detail.FULL
             and subscription.wire == "msgpack"
             and not start.since_ns
             and subscription.peer.hidden is NOTHING
@@ -181,7 +181,7 @@ class Replay:
         item = Published(whole, process)
         if whole.time_ns < self._since_ns or not self._group.wants(item):
             return b""
-        event = without(item.at(self._subscription.detail), self._group.hidden(process))
+        event = without(item.at(self._subscription.question.detail), self._group.hidden(process))
         wire = self._subscription.wire
         return payload if event is whole and wire == "msgpack" else codec.ENCODERS[wire](event)
 

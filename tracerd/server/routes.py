@@ -52,8 +52,8 @@ class Group:
         self.members = members
         self.compiled = first.compiled
         self.wire = first.wire
-        self.detail = first.detail
-        self._everything = first.everything
+        self.detail = first.question.detail
+        self._everything = first.question.everything
         self._peer = first.peer
         self._sees_all = first.peer.powers.sees_all
         self._hidden = first.peer.hidden
@@ -95,7 +95,8 @@ def grouped(
     """Return the groups of live subscriptions; of others, which get nothing, one for each."""
     alike: dict[object, list[Subscription]] = {}
     for one in subscriptions:
-        key = (one.compiled, one.sight, one.detail, one.wire)
+        asked = one.question
+        key = (asked.compiled, asked.sight, asked.detail, one.wire)
         alike.setdefault(key, []).append(one)
     groups = [Group(tuple(members)) for members in alike.values()]
     return groups + [Group((), one) for one in standing]

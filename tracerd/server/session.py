@@ -22,10 +22,9 @@ import trio
 from tracerd import errors
 from tracerd.protocol import messages
 from tracerd.protocol.connection import ProtocolError, ServerConnection, decode_parameters
-from tracerd.protocol.interest import either
 from tracerd.server import access
 from tracerd.server.log import Log, Seldom
-from tracerd.server.methods import HANDLERS, SUBSCRIBE, Caller
+from tracerd.server.methods import HANDLERS, SUBSCRIBE, Caller, understood
 from tracerd.server.roles import Role
 from tracerd.server.streaming import UPGRADED, json_form, stream
 from tracerd.server.wire import PeerGoneError, PeerStalledError, Wire
@@ -242,9 +241,6 @@ class Session:
             raise errors.ExpectedMore
         if request.snapshot:
             raise errors.Unsupported("snapshot")
-        for field in ("heartbeat_ms", "linger_ms"):
-            if getattr(request, field) < 0:
-                raise errors.InvalidParameter(field, "a time is not negative")
         hub = self._house.hub
         with self._wire.until_gone():
             subscription, admission = await hub.subscribe(
@@ -264,16 +260,13 @@ class Session:
     def _first_reply(
         self, subscription: Subscription, admission: Admission
     ) -> messages.SubscribeReply:
-        compiled = subscription.compiled
-        pushed_down = either(compiled.enter, compiled.exit)
         return messages.SubscribeReply(
             id=subscription.id,
             run=self._house.run,
             head=admission.head,
             oldest=admission.oldest,
             recorded_from=admission.recorded_from,
-            filters=compiled.normalised(),
-            pushed_down=["*"] if pushed_down is None else sorted(pushed_down),
+            **understood(subscription.compiled),
         )
 
     async def _write_error(self, error: errors.TracerdError) -> None:

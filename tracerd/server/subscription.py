@@ -19,22 +19,18 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-import msgspec
 import trio
 
-from tracerd.core.commands import Wish
 from tracerd.protocol import messages
-from tracerd.protocol.detail import Detail
 from tracerd.protocol.events import Lost
-from tracerd.protocol.redaction import NOTHING, Redaction
+from tracerd.server.question import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tracerd import errors
-    from tracerd.core.tracee import Identity
     from tracerd.protocol.filters import Compiled
     from tracerd.server.access import Peer
     from tracerd.server.recordings import Recording
@@ -130,11 +126,6 @@ def marker(payload: bytes) -> Piece:
     return Piece(1, 0, 0, payload)
 
 
-Sight: TypeAlias = tuple[int, int, int, Redaction] | None
-"""Whose eyes may see what: user, group, user namespace, and what they may not see of others'
-processes; None: root's, which see all of all."""
-
-
 @dataclass(slots=True)
 class Gap:
     """Events lost in a row and not told yet."""
@@ -182,13 +173,11 @@ class Subscription:
         "blocked_ns",
         "blocking_since_ns",
         "budget_ns",
+        "changing",
         "closed",
-        "compiled",
         "deepest",
         "delivered",
         "delivered_bytes",
-        "detail",
-        "everything",
         "final",
         "finished",
         "gap",
@@ -207,17 +196,15 @@ class Subscription:
         "overflow",
         "patient",
         "peer",
+        "question",
         "queue",
         "recording",
         "replay",
         "request",
-        "sight",
         "slow",
-        "string_limit",
         "timed",
         "told",
         "wire",
-        "wishes",
     )
 
     def __init__(
@@ -230,7 +217,6 @@ class Subscription:
     ) -> None:
         self.id = secrets.token_hex(8)
         self.request = request
-        self.compiled = compiled
         self.peer = peer
         self.wire: Wire = wire
         self.overflow = request.overflow
@@ -243,29 +229,12 @@ class Subscription:
         events = request.queue_events or (limits.block_events if blocks else limits.queue_events)
         self.max_events = min(events, limits.max_queue_events)
         self.max_bytes = min(request.queue_bytes or limits.queue_bytes, limits.max_queue_bytes)
-        self.string_limit = min(
-            request.string_limit or limits.string_limit, limits.max_string_limit
-        )
-        self.detail = Detail.named(request.detail)
+        self.question = Question(request, compiled, peer, limits)
+        """Replaced as a whole: by the teller, once the subscription is live."""
         self.patient = request.on_gap == "continue"
         """Past events that are gone are told of, and no error."""
-        self.everything = not request.filters
-        """No filter: what its types let through need not be matched."""
-        self.sight: Sight = sight_of(peer)
-        """With `compiled`, all that decides which events it gets; with `detail`, how."""
-        self.wishes = tuple(
-            Wish(
-                msgspec.structs.replace(
-                    want.interest,
-                    string_limit=self.string_limit if self.detail is Detail.FULL else 0,
-                    envp=request.envp,
-                    detail=max(self.detail, Detail.FILES if want.judged else Detail.NAMES),
-                ),
-                _seen_and(peer, want.covers),
-            )
-            for want in compiled.wants
-        )
-        """Made once: the tracer may tell them apart by identity."""
+        self.changing = trio.Lock()
+        """Held while it gets another question."""
         self.heartbeat_s = (
             max(request.heartbeat_ms, limits.heartbeat_ms) / 1000
             if request.heartbeat_ms
@@ -324,6 +293,11 @@ class Subscription:
         """
         self.slow = BUDGET
         self.overflow = "drop"
+
+    @property
+    def compiled(self) -> Compiled:
+        """Its filters."""
+        return self.question.compiled
 
     @property
     def is_undisturbed(self) -> bool:
@@ -447,7 +421,7 @@ class Subscription:
             id=self.id,
             uid=self.peer.uid,
             pid=self.peer.pid,
-            detail=self.request.detail,
+            detail=self.question.request.detail,
             overflow=self.overflow,
             filters=self.compiled.normalised(),
             matched=given + lost,
@@ -463,17 +437,3 @@ class Subscription:
             blocking_since_ns=self.blocking_since_ns if blocking else 0,
             degraded=self.overflow != self.request.overflow,
         )
-
-
-def sight_of(peer: Peer) -> Sight:
-    """Return what decides what a peer sees."""
-    if peer.powers.sees_all and peer.hidden == NOTHING:
-        return None
-    return peer.uid, peer.gid, peer.user_ns, peer.hidden
-
-
-def _seen_and(peer: Peer, covers: Callable[[Identity], bool]) -> Callable[[Identity], bool]:
-    """Return what `covers` says of the processes that the peer may see."""
-    if peer.powers.sees_all:
-        return covers
-    return lambda process: peer.may_see(process) and covers(process)

@@ -457,3 +457,11 @@ def running(tid):
         return "Z (zombie)" not in Path(f"/proc/{tid}/status").read_text()
     except OSError:
         return False
+
+
+def test_explain_says_what_is_pushed_down(ctl):
+    done = ctl("explain", "--path", "/etc/**", "--tree", "7", "--failed")
+    assert done.returncode == 0, done.stderr
+    assert "paths like    /etc/*\n" in done.stdout
+    assert 'of processes  {"tree":[7]}\n' in done.stdout
+    assert "then judged   path, result\n" in done.stdout

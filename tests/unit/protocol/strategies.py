@@ -184,6 +184,7 @@ by_type = {
     "heartbeat": st.builds(
         events.Heartbeat, **_base, matched=count, delivered=count, queued=count, lost=count
     ),
+    "updated": st.builds(events.Updated, **_base),
 }
 
 any_event = st.one_of(*by_type.values())

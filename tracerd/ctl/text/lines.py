@@ -251,6 +251,10 @@ def _heartbeat(event: events.Heartbeat) -> str:
     )
 
 
+def _updated(_event: events.Updated) -> str:
+    return "+++ the filters have been changed +++"
+
+
 _WORDS: Final[Mapping[type[Event], Callable[[Any], str]]] = {
     events.SignalStop: _signal_stop,
     events.GroupStop: _group_stop,
@@ -265,5 +269,6 @@ _WORDS: Final[Mapping[type[Event], Callable[[Any], str]]] = {
     events.Blind: _blind,
     events.Synced: _synced,
     events.Heartbeat: _heartbeat,
+    events.Updated: _updated,
 }
 """Every type but the syscalls; a test holds it against events.EVENT_TYPES."""
