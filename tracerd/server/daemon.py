@@ -28,6 +28,7 @@ from tracerd.core.pump import choose
 from tracerd.core.syscalls import CATALOGUE, LISTED
 from tracerd.core.tracer import Tracer
 from tracerd.server import systemd
+from tracerd.server.accepting import accept
 from tracerd.server.admission import Admission
 from tracerd.server.attaches import Attaches
 from tracerd.server.bridge import BATCHES, Batch, Bridge
@@ -195,7 +196,7 @@ class Daemon:
         accepting = trio.CancelScope()
         async with trio.open_nursery() as sessions:
             self._connections = Connections(house, self._settings.rules or Rules())
-            await sessions.start(self._accept, self._connections, sessions, accepting)
+            sessions.start_soon(self._accept, self._connections, sessions, accepting)
             log.info(
                 "ready",
                 version=__version__,
@@ -217,17 +218,11 @@ class Daemon:
         connections: Connections,
         sessions: trio.Nursery,
         accepting: trio.CancelScope,
-        task_status: trio.TaskStatus[object],
     ) -> None:
-        listeners = [
-            trio.SocketListener(trio.socket.from_stdlib_socket(each.socket))
-            for each in self._listening
-        ]
         with accepting:
-            # Its errors (too many open files) are logged there, and tried again.
-            await trio.serve_listeners(
-                connections.serve, listeners, handler_nursery=sessions, task_status=task_status
-            )
+            async with trio.open_nursery() as listeners:
+                for each in self._listening:
+                    listeners.start_soon(accept, each, connections, sessions, self.health.tally)
 
     async def _end_streams(self, house: House) -> None:
         hub, tracing = house.hub, house.tracing
