@@ -177,7 +177,7 @@ def test_the_wall_clock_is_stepped(daemons, clock):
     events = list(stream.events())
     assert [event["syscall"] for event in events] == ["clock_nanosleep"] * 4
     for event, seconds in zip(events, steps, strict=True):
-        assert 20_000_000 <= event["duration_ns"] < 60_000_000_000
+        assert 0 < event["duration_ns"] < 60_000_000_000
         assert abs(event["time_ns"] - now_ns - seconds * 1_000_000_000) < 120_000_000_000
     assert [event["seq"] for event in events] == sorted(event["seq"] for event in events)
     assert uptimes == sorted(uptimes)

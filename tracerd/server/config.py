@@ -22,7 +22,7 @@ from tracerd.protocol.hints import quoted, unknown
 from tracerd.protocol.redaction import Redaction
 from tracerd.server.log import Format
 from tracerd.server.roles import Rules
-from tracerd.server.settings import CONFIG, Limits, Settings
+from tracerd.server.settings import CONFIG, LIMIT_OPTIONS, Limits, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -100,9 +100,10 @@ def configured(settings: Settings, config: Config) -> Settings:
         "rules": config.rules,
         "config": config.path,
     }
-    if "buffer_size" in settings.given:
-        history = settings.limits.history_bytes
-        told["limits"] = dataclasses.replace(config.limits, history_bytes=history)
+    typed = {LIMIT_OPTIONS[name] for name in settings.given & LIMIT_OPTIONS.keys()}
+    told["limits"] = dataclasses.replace(
+        config.limits, **{name: getattr(settings.limits, name) for name in typed}
+    )
     taken = {
         name: value
         for name, value in told.items()

@@ -87,7 +87,7 @@ def serve(settings: Settings, listening: Sequence[Listening]) -> int:
                     Tracer,
                     pump=pump,
                     injection=settings.inject or NONE,
-                    max_tracees=settings.max_tracees,
+                    max_tracees=settings.limits.tracees,
                 ),
                 CATALOGUE,
                 LISTED,

@@ -58,6 +58,9 @@ class Limits:
     message_s: float = 30.0
     """A message that has begun has to end: a connection that holds half of one for ever would cost
     memory for nothing.  Between messages a peer may be silent for as long as it likes."""
+    tracees: int = 8192
+    """Threads under trace; beyond, new processes go untraced: a program that forks without end must
+    not be able to take all the memory there is, at some 10 KiB for each."""
     history_bytes: int = 32 << 20
     """Of past events, for `since`; 0: none are kept."""
     heartbeat_ms: int = 100
@@ -99,12 +102,13 @@ class Settings:
     """Seconds; see core's checkup."""
     placement: Literal["auto", "none"] = "auto"
     """Whether the tracer may choose the CPU it runs on."""
-    max_tracees: int = 8192
-    """Threads under trace; beyond, new processes go untraced.  Each costs some 20 KiB and a
-    descriptor; a program that forks without end must not be able to take all there is."""
     inject: Injection | None = None
     """Faults made on purpose."""
     limits: Limits = field(default_factory=Limits)
+
+
+LIMIT_OPTIONS: Final = {"buffer_size": "history_bytes", "max_tracees": "tracees"}
+"""Options that set a limit, by name."""
 
 
 def default_socket(environ: Mapping[str, str] = os.environ) -> str:
@@ -184,7 +188,6 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--max-tracees",
         type=_count,
-        default=8192,
         metavar="N",
         help="when so many threads are traced, the processes they make from then on go untraced, "
         "and a `blind` event says so (default: 8192)",
@@ -200,9 +203,8 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     )
     given = vars(parser.parse_args(arguments))
     names = frozenset(given)
-    size = given.pop("buffer_size", None)
-    limits = Limits() if size is None else Limits(history_bytes=size)
-    return Settings(**given, limits=limits, given=names)
+    limits = {LIMIT_OPTIONS[name]: given.pop(name) for name in names & LIMIT_OPTIONS.keys()}
+    return Settings(**given, limits=Limits(**limits), given=names)
 
 
 def _count(text: str) -> int:
