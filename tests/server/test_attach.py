@@ -178,6 +178,11 @@ def test_a_user_attaches_to_own_processes_only(serving, target, theirs, as_nobod
             await client.call("Attach", {"pid": theirs.pid})
             # Another user's attach is another hold, and not one's own to give up.
             await root.call("Attach", {"pid": target.pid})
+            # What is not to be seen is not traced, as far as this user can tell.
+            with pytest.raises(errors.NotTraced):
+                await client.call("Detach", {"pid": target.pid})
+            running.tracer.processes[target.pid].uids = (65534,) * 4
+            running.tracer.processes[target.pid].gids = (65534,) * 4
             with pytest.raises(errors.PermissionDenied, match="another user"):
                 await client.call("Detach", {"pid": target.pid})
             # Root may end everybody's.

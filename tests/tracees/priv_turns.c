@@ -1,10 +1,10 @@
 /* Changes who it is, as it is told on standard input, a line each; says READY first, and after each
  * line, when access("/turn") has been called, "PID ok".  It ends with its input.
  *
- * uids|gids R E S: of all its threads.  thread uids|gids R E S: of a new thread alone, which stays.
- * alone uids|gids R E S: of the first thread alone.
- * dumpable 0|1.  caps 0: gives all up.  namespace: makes a user namespace.  fork: goes on as a child,
- * vfork: has one that shares its memory make itself non-dumpable.  exec PATH: is that program then. */
+ * nothing.  uids|gids R E S: of all its threads.  thread uids|gids R E S: of a new thread alone,
+ * which stays.  alone uids|gids R E S: of the first thread alone.  dumpable 0|1.  caps 0: gives all up.
+ * namespace: makes a user namespace.  fork: goes on as a child.  vfork: has one that shares its
+ * memory make itself non-dumpable.  exec PATH: is that program then. */
 #include "tracee.h"
 
 #include <linux/capability.h>
@@ -55,6 +55,7 @@ static void obey(void) {
         alone();
     } else if (sscanf(command, "dumpable %u", &a) == 1) {
         must(prctl(PR_SET_DUMPABLE, a, 0, 0, 0), command);
+    } else if (!strcmp(command, "nothing")) {
     } else if (!strcmp(command, "caps 0")) {
         drop();
     } else if (!strcmp(command, "namespace")) {

@@ -122,8 +122,8 @@ class Attaches:
         """Give up the asking connection's attach of `pid`, or else its user's lasting one.
 
         Who manages gives up everybody's lasting ones.  Raises PermissionDenied if only others hold
-        it, NotTraced if it is traced as a descendant, or not at all; SeccompFiltered if nobody else
-        holds it and it cannot go on without us.
+        it; NotTraced if it is traced as a descendant, or not at all, as far as the peer may see;
+        SeccompFiltered if nobody else holds it and it cannot go on without us.
         """
         pid = request.pid
         holds = self._targets.on(pid)
@@ -132,9 +132,10 @@ class Attaches:
         manages = peer.powers.manages
         given_up = mine[:1] or [hold for hold in lasting if manages or hold.uid == peer.uid]
         if not given_up:
-            if holds:
+            roots = await self._roots_of(pid, peer)
+            if holds and pid in roots:
                 raise errors.PermissionDenied(pid, _held_by(holds))
-            raise errors.NotTraced(pid, await self._root_of(pid, peer))
+            raise errors.NotTraced(pid, roots[0] if roots else 0)
         for hold in given_up:
             self._targets.drop(hold.owner)
         pending: set[int] = set()
@@ -225,8 +226,8 @@ class Attaches:
         found: list[int] = await self._tracing.ask(Snapshot(), threads)
         return found
 
-    async def _root_of(self, pid: int, peer: Peer) -> int:
-        """Return the attached process that `pid` came under trace with, or 0."""
+    async def _roots_of(self, pid: int, peer: Peer) -> list[int]:
+        """Return the attached processes that `pid` came under trace with; none if it is hidden."""
 
         def owners(processes: Sequence[Process]) -> set[int]:
             return {
@@ -236,8 +237,7 @@ class Attaches:
                 for owner in each.owners
             }
 
-        roots = self._targets.roots(await self._tracing.ask(Snapshot(), owners))
-        return roots[0] if roots else 0
+        return self._targets.roots(await self._tracing.ask(Snapshot(), owners))
 
 
 def _numbers(names: frozenset[str]) -> dict[str, list[int]]:
