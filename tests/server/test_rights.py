@@ -70,15 +70,20 @@ class Client:
         _, [fd], _, _ = socket.recv_fds(ours, 1, 1)
         self._socket = socket.socket(fileno=fd)
         self._socket.settimeout(60)
-        self._lines = self._socket.makefile("rb")
+        self._data = b""
 
     def send(self, method, *, more=False, **parameters):
         message = {"method": f"io.tracerd.{method}", "parameters": parameters, "more": more}
         self._socket.sendall(json.dumps(message).encode() + b"\n")
 
     def reply(self):
-        line = self._lines.readline()
-        return json.loads(line) if line else None
+        while b"\n" not in self._data:
+            more = self._socket.recv(1 << 16)
+            if not more:
+                return None
+            self._data += more
+        line, _, self._data = self._data.partition(b"\n")
+        return json.loads(line)
 
     def call(self, method, **parameters):
         """Return the parameters of the answer, or the name of the error."""
@@ -98,12 +103,12 @@ class Client:
         """Return the events that have been written."""
         found = []
         self._socket.setblocking(False)
-        data = b""
         with contextlib.suppress(BlockingIOError):
             while more := self._socket.recv(1 << 20):
-                data += more
+                self._data += more
         self._socket.settimeout(60)
-        for line in data.splitlines():
+        whole, _, self._data = self._data.rpartition(b"\n")
+        for line in whole.splitlines():
             found += json.loads(line)["parameters"].get("events", [])
         return found
 
@@ -111,7 +116,6 @@ class Client:
         return self
 
     def __exit__(self, *_):
-        self._lines.close()
         self._socket.close()
         self._ours.close()
         os.waitpid(self._pid, 0)
