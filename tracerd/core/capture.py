@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from tracerd.core.descriptors import DELETED, examined, opened
 from tracerd.core.links import LONGEST, link_on_the_way
 from tracerd.core.memory import Memory
+from tracerd.core.presence import Presence
 from tracerd.core.syscalls.model import (
     Capture,
     Captured,
@@ -81,6 +82,7 @@ class Capturer:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+        self._presence = Presence()
         self._how: dict[How, _Reader] = {
             How.CSTRING: self._cstring,
             How.BYTES: self._bytes,
@@ -353,16 +355,10 @@ class Capturer:
         if path.startswith(b"/"):
             start = f"/proc/{tid}/root"
         elif dirfd == AT_FDCWD:
-            start = f"/proc/{tid}/cwd/"
+            start = f"/proc/{tid}/cwd"
         else:
-            start = f"/proc/{tid}/fd/{dirfd}/"
-        try:
-            os.stat(start.encode() + path)
-        except FileNotFoundError:
-            return False
-        except (OSError, ValueError):
-            return None
-        return True
+            start = f"/proc/{tid}/fd/{dirfd}"
+        return self._presence.of(tid, start, path)
 
 
 _Reader: TypeAlias = Callable[[Capture, int, int, tuple[int, ...], int], Captured]

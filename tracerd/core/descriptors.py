@@ -10,6 +10,7 @@ import stat
 from typing import Final, NamedTuple
 
 from tracerd.core import procfs
+from tracerd.core.presence import stat_known
 from tracerd.core.syscalls.model import OpenedFile
 from tracerd.core.tracee import Process
 
@@ -47,18 +48,15 @@ def opened(tid: int, fd: int, *, details: bool = False) -> OpenedFile | None:
 
 def examined(link: str, target: bytes, *, details: bool = False) -> OpenedFile:
     """Return what a /proc link leads to.  target: its text."""
-    try:
-        found = os.stat(link)
-    except OSError:
+    found = stat_known(link)
+    if found is None:
         return OpenedFile(target, 0, 0)
-    more = _more(link, target, found.st_mode) if details else b""
+    more = _more(link, target, found.mode) if details else b""
     # A directory keeps one link of its own; rmdir takes it to zero as unlink does a file's.
-    deleted = found.st_nlink == 0 and target.endswith(DELETED)
-    if deleted and not stat.S_ISLNK(found.st_mode):
+    deleted = found.nlink == 0 and target.endswith(DELETED)
+    if deleted and not stat.S_ISLNK(found.mode):
         target = target[: -len(DELETED)]
-    return OpenedFile(
-        target, found.st_dev, found.st_ino, deleted, found.st_mode, found.st_rdev, more
-    )
+    return OpenedFile(target, found.dev, found.ino, deleted, found.mode, found.rdev, more)
 
 
 def _more(link: str, target: bytes, mode: int) -> bytes:

@@ -414,7 +414,7 @@ static void put_examined(struct buffer *to, const char *link, const char *target
     struct stat found;
     char more[64];
     size_t more_length = 0;
-    bool deleted = false, known = stat(link, &found) == 0;
+    bool deleted = false, known = stat_known(link, &found);
     if (!known) memset(&found, 0, sizeof found);
     else if (details)
         more_length = more_of(link, target, length, found.st_mode, more, sizeof more);
@@ -523,28 +523,21 @@ static enum tag presence(const struct scene *scene, const struct capture *captur
     if (!(flags & O_CREAT) || flags & O_EXCL) return TAG_NONE;
     struct buffer *whole = &scene->pump->scratch;
     buffer_clear(whole);
-    unsigned char *room = buffer_reserve(whole, 64);
-    if (!room) return TAG_NONE;
-    whole->used = 64; /* where it starts from is written before the path */
     struct scene aside = *scene;
     aside.to = whole;
     if (!add_string(&aside, word(scene, capture->b), MAX_PATH)) return TAG_NONE;
-    size_t length = whole->used - 64;
+    size_t length = whole->used;
     put_u8(whole, 0);
     if (length == 0 || whole->failed) return TAG_NONE;
-    char *path = (char *)whole->data + 64;
+    char *path = (char *)whole->data;
     if (length >= 6 && !memcmp(path, "/proc/", 6)) return TAG_NONE;
     char start[64];
-    int tid = scene->task->tid, size;
+    int tid = scene->task->tid;
     int32_t dirfd = dirfd_of(scene, capture);
-    if (*path == '/') size = snprintf(start, sizeof start, "/proc/%d/root", tid);
-    else if (dirfd == AT_FDCWD) size = snprintf(start, sizeof start, "/proc/%d/cwd/", tid);
-    else size = snprintf(start, sizeof start, "/proc/%d/fd/%d/", tid, dirfd);
-    path -= size;
-    memcpy(path, start, (size_t)size);
-    struct stat found;
-    if (stat(path, &found) == 0) return TAG_TRUE;
-    return errno == ENOENT ? TAG_FALSE : TAG_NONE;
+    if (*path == '/') snprintf(start, sizeof start, "/proc/%d/root", tid);
+    else if (dirfd == AT_FDCWD) snprintf(start, sizeof start, "/proc/%d/cwd", tid);
+    else snprintf(start, sizeof start, "/proc/%d/fd/%d", tid, dirfd);
+    return presence_of(scene->pump, tid, start, path);
 }
 
 /* --- the rest ----------------------------------------------------------------------------------- */

@@ -270,7 +270,17 @@ struct strings { /* the string read last in this stop: paths are looked at more 
     unsigned char text[256];
 };
 
+enum { MOST_REMOTE = 64 };
+
+struct mounts { /* file systems that somebody serves, of one task's mounts, as of a moment */
+    int tid;
+    int64_t when;
+    size_t count;
+    uint64_t remote[MOST_REMOTE];
+};
+
 struct pump {
+    struct mounts mounts;
     struct map tasks, spaces;
     size_t watched;
     struct table *tables;
@@ -320,6 +330,10 @@ void capture_all(struct pump *, struct task *, const struct captures *, const ui
 void capture_one(struct pump *, struct task *, const struct capture *, const uint64_t *args,
                  size_t arg_count, int64_t ret, struct buffer *);
 
+/* presence.c */
+struct stat;
+bool stat_known(const char *path, struct stat *); /* what is known of it without asking anybody */
+
 /* links.c */
 enum { LONGEST_LINK = 64 }; /* bytes of a path that are looked at */
 bool link_on_the_way(const unsigned char *path, size_t length, int tid, char *link, size_t room);
@@ -342,6 +356,9 @@ enum tag {
     TAG_SEVERAL,  /* u32 items, each */
     TAG_PART,     /* u64 which, u32 words, each u64, u32 captured, each */
 };
+
+/* presence.c: TAG_TRUE, TAG_FALSE; TAG_NONE: not known.  The path is spoilt. */
+enum tag presence_of(struct pump *, int tid, const char *start, char *path);
 
 void put_tag(struct buffer *, enum tag);
 void put_u8(struct buffer *, unsigned);
