@@ -14,6 +14,7 @@ pytest.importorskip("tracerd.core._pump", reason="the native pump was not built"
 
 import following
 
+from tracerd.core import kernel
 from tracerd.core.native_pump import NativePump
 
 
@@ -30,6 +31,21 @@ def pumps():
     yield make
     for pump in made:
         pump.close()
+
+
+@pytest.fixture(scope="module")
+def halted():
+    """The pid of a tracee that is stopped for good."""
+    pid, go = following.held("sleep", "60")
+    try:
+        kernel.seize(pid, kernel.OPTIONS | kernel.O_EXITKILL)
+        kernel.interrupt(pid)
+        go()
+        while following.classify(following.os.waitpid(pid, kernel.WALL)[1]).kind.value != "exec":
+            kernel.resume(kernel.CONT, pid)
+        yield pid
+    finally:
+        following.end({pid})
 
 
 @pytest.fixture

@@ -82,21 +82,11 @@ def test_of_real_calls(pumps, tmp_path, program):
 
 
 @pytest.fixture(scope="module")
-def stopped():
+def stopped(halted):
     """A tracee that is stopped for good, and the edges of its mappings."""
-    pid, go = following.held("sleep", "60")
-    try:
-        kernel.seize(pid, kernel.OPTIONS | kernel.O_EXITKILL)
-        kernel.interrupt(pid)
-        go()
-        while following.classify(following.os.waitpid(pid, kernel.WALL)[1]).kind.value != "exec":
-            kernel.resume(kernel.CONT, pid)
-        with open(f"/proc/{pid}/maps") as maps:
-            ranges = [line.split()[0].split("-") for line in maps]
-        edges = {int(edge, 16) for edges in ranges for edge in edges}
-        yield pid, sorted(edges)
-    finally:
-        following.end({pid})
+    with open(f"/proc/{halted}/maps") as maps:
+        ranges = [line.split()[0].split("-") for line in maps]
+    return halted, sorted({int(edge, 16) for edges in ranges for edge in edges})
 
 
 def addresses(edges):
