@@ -31,7 +31,20 @@ SHELL = 4321
 DEFAULT_SOCKET = "/run/tracerd.sock"
 
 VARIES = {
-    *("attached_ns", "dev", "duration_ns", "exe", "head", "id", "ino", "oldest", "pid", "ppid"),
+    *(
+        "attached_ns",
+        "cwd",
+        "descriptors",
+        "dev",
+        "duration_ns",
+        "exe",
+        "head",
+        "id",
+        "ino",
+        "oldest",
+        "pid",
+        "ppid",
+    ),
     *("recorded_from", "run", "seq", "start", "tid", "time_ns", "uid", "url", "version"),
 }
 """Fields of which only the type is compared."""

@@ -183,10 +183,17 @@ class FakeTracer:
                 answer(None)
             case commands.Snapshot():
                 answer(list(self.processes.values()))
+            case commands.Survey(covers):
+                answer([(self._portrait(p), p) for p in self.processes.values() if covers(p)])
             case commands.Stop():
                 self._emit([detached], TRACEE)
                 self._running = False
                 answer(None)
+
+    def _portrait(self, process):
+        return events.Attached(
+            seq=0, time_ns=0, pid=process.pid, tid=process.pid, why="snapshot", argv=["a", "b"]
+        )
 
     def _attach(self, pid, owner):
         process = self.processes.setdefault(pid, Process(pid=pid, threads={pid}))

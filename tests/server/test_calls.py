@@ -99,7 +99,7 @@ def test_status_tells_of_tracees_left_stopped(serving):
         ("Subscribe", {"since": "yesterday"}, {"more": True}, errors.InvalidParameter),
         ("Subscribe", {"heartbeat_ms": -1}, {"more": True}, errors.InvalidParameter),
         ("Subscribe", {"linger_ms": -1}, {"more": True}, errors.InvalidParameter),
-        ("Subscribe", {"snapshot": True}, {"more": True}, errors.Unsupported),
+        ("Subscribe", {"snapshot": True, "since": "all"}, {"more": True}, errors.InvalidParameter),
         ("Unsubscribe", {"id": "0"}, {}, errors.NoSuchSubscription),
         ("Sync", {"id": "0"}, {}, errors.NoSuchSubscription),
         ("Detach", {"pid": 1}, {}, errors.NotTraced),

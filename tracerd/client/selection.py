@@ -54,6 +54,7 @@ class Options(Changes, total=False):
     since: str
     """`RUN:SEQ`, a Unix time in nanoseconds, or `all`."""
     on_gap: Literal["error", "continue"]
+    snapshot: bool
     heartbeat_ms: int
     linger_ms: int
 

@@ -120,6 +120,16 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """Tell what the processes are that are covered, as they are now.
+
+    Answer: list[tuple[Attached, Identity]]; the events are of the seq at which the answer comes.
+    """
+
+    covers: Callable[[Identity], bool] = everybody
+
+
+@dataclass(frozen=True, slots=True)
 class Checkup:
     """Look for tracees that have been stopped for `after_ns` and more though nobody asked for it.
 
@@ -156,6 +166,7 @@ Command: TypeAlias = (
     | ExpireInterest
     | Recheck
     | Snapshot
+    | Survey
     | Checkup
     | Barrier
     | Stop

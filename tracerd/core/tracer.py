@@ -40,6 +40,7 @@ from tracerd.core.commands import (
     Snapshot,
     Statistics,
     Stop,
+    Survey,
 )
 from tracerd.core.doorbell import Doorbell
 from tracerd.core.holding import Holder
@@ -49,6 +50,7 @@ from tracerd.core.keeping import Keeper
 from tracerd.core.pump import Pair, Pump
 from tracerd.core.pump import Stop as StopRecord
 from tracerd.core.scene import Scene
+from tracerd.core.survey import surveyed
 from tracerd.core.telling import Teller
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import (
@@ -123,6 +125,7 @@ class Tracer:
             ExpireInterest: self._watcher.expire,
             Recheck: self._holder.recheck,
             Snapshot: self._snapshot,
+            Survey: self._survey,
             Checkup: self._examiner.examine,
             Barrier: self._barrier,
             Stop: self._begin_stop,
@@ -439,6 +442,20 @@ class Tracer:
                 for p in processes
             ]
         )
+
+    def _survey(self, command: Survey, answer: Answer) -> None:
+        scene, now = self._scene, time.time_ns()
+        found = []
+        for process in scene.processes.values():
+            # One whose attach is under way is told of when that succeeds.
+            if process.hidden or not process.told or not process.owners or not process.threads:
+                continue
+            if self._watcher.look_at(process):
+                self._watcher.changed(process)
+            if command.covers(process.identity):
+                head = scene.head(process, process.pid, now)
+                found.append((surveyed(process, head), process.identity))
+        answer(found)
 
     def _barrier(self, _command: Barrier, answer: Answer) -> None:
         """Answered with the newest seq by the teller, when it comes to that."""

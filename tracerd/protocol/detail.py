@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from tracerd.protocol.events import Event, Exec, SyscallEnter, SyscallExit
+from tracerd.protocol.events import Attached, Event, Exec, SyscallEnter, SyscallExit
 
 if TYPE_CHECKING:
     from tracerd.protocol.conditions import Subject
@@ -72,10 +72,18 @@ def _exec(event: Exec, process: Subject, detail: Detail) -> Event:
     return without if detail else replace(without, path=process.exe, path_b64=None)
 
 
+def _attached(event: Attached, _process: Subject, detail: Detail) -> Event:
+    if detail is Detail.ARGS:
+        return event
+    without = replace(event, argv=[])
+    return without if detail else replace(without, cwd=None, descriptors=[], truncated=False)
+
+
 _HIDING: Final[dict[type[Event], Callable[[Any, Subject, Detail], Event]]] = {
     SyscallEnter: _enter,
     SyscallExit: _exit,
     Exec: _exec,
+    Attached: _attached,
 }
 """All other events are the same at every level."""
 

@@ -216,13 +216,40 @@ class SignalExit(Event, frozen=True, tag="signal_exit"):
     process: bool = False
 
 
+class OpenDescriptor(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """A descriptor that a process has open.
+
+    path: what it refers to, in the words of /proc/PID/fd.  kind: `file`, `directory`,
+    `character-device`, `block-device`, `pipe`, `socket`, `anonymous`.  access: `read`, `write`,
+    `read-write`, `path`.  more: of a socket its protocol, of a pidfd whose it is.
+    """
+
+    fd: int
+    path: str
+    kind: str
+    access: str = ""
+    path_b64: str | None = None
+    position: int = 0
+    deleted: bool = False
+    more: str = ""
+
+
 class Attached(Event, frozen=True, tag="attached"):
-    """A process came under trace by an attach."""
+    """A process came under trace by an attach, or (why: `snapshot`) was there already.
+
+    cwd, argv, descriptors: of a snapshot only, as they are then.  truncated: there are more
+    descriptors.
+    """
 
     why: str = "attach"
     by_uid: int | None = None
     threads: list[int] = []
     exe: str | None = None
+    cwd: str | None = None
+    argv: list[str] = []
+    descriptors: list[OpenDescriptor] = []
+    truncated: bool = False
+    redacted: bool = False
 
 
 class Detached(Event, frozen=True, tag="detached"):

@@ -253,7 +253,7 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     string_limit: where buffers and long strings are cut, bytes.
     until: end the stream once the attach of this pid has ended.
     since, on_gap: begin with past events (see cursors.py); what to do if they are gone.
-    snapshot: reserved.
+    snapshot: begin with the processes as they are.
     heartbeat_ms: how long nothing is sent at most; 0: for ever.
     linger_ms: how long to go on recording if the connection breaks.
     """

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from tracerd.protocol.events import Event, Exec, SyscallEnter, SyscallExit
+from tracerd.protocol.events import Attached, Event, Exec, SyscallEnter, SyscallExit
 
 
 class Redaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +61,8 @@ def redacted(event: Event, kinds: Mapping[str, str], what: Redaction) -> Event:
     """
     if isinstance(event, Exec):
         return _exec(event, what)
+    if isinstance(event, Attached):
+        return replace(event, argv=[], redacted=True) if what.argv and event.argv else event
     if not isinstance(event, SyscallEnter | SyscallExit):
         return event
     args = {

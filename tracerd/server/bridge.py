@@ -31,12 +31,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+import msgspec
 import trio
 
 from tracerd import errors
 from tracerd.core.commands import Item, Published, TargetEnded, UndescribedError
 from tracerd.core.injection import NONE, InjectedError, Injection
 from tracerd.protocol import codec
+from tracerd.protocol.detail import seen
 from tracerd.protocol.events import Heartbeat, Synced, Updated
 from tracerd.server.health import Tally
 from tracerd.server.hiding import without
@@ -187,6 +189,19 @@ class Bridge:
         self._standing += tuple(one for one in gone if one.lingers)
         self._routes = Routes(grouped(self._live, self._standing))
         self._beating = tuple(one for one in self._live if one.heartbeat_s < math.inf)
+
+    def portray(
+        self, one: Subscription, found: Sequence[tuple[Event, Identity]], head: int
+    ) -> None:
+        """Give a subscription the processes as they are, and let it in."""
+        group = Group((one,))
+        for event, process in found:
+            msgspec.structs.force_setattr(event, "seq", head)
+            shown = seen(event, process, group.detail)
+            self._mark(one, without(shown, group.hidden(process)))
+        self._mark(one, Synced(seq=head, time_ns=time.time_ns(), pid=0, tid=0))
+        self.admit(one)
+        self._hand_over()
 
     def hold(self, subscription: Subscription) -> None:
         """Have tracees wait for a subscription that has its past still to read."""

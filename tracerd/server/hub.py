@@ -16,7 +16,15 @@ import msgspec
 import trio
 
 from tracerd import errors
-from tracerd.core.commands import Barrier, ExpireInterest, Lag, Recheck, SetInterest, TargetEnded
+from tracerd.core.commands import (
+    Barrier,
+    ExpireInterest,
+    Lag,
+    Recheck,
+    SetInterest,
+    Survey,
+    TargetEnded,
+)
 from tracerd.protocol import messages
 from tracerd.protocol.cursors import read_since
 from tracerd.protocol.filters import Compiled, compile_filters
@@ -28,10 +36,11 @@ from tracerd.server.replay import Replay, start
 from tracerd.server.subscription import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tracerd.core.tracee import Identity
     from tracerd.protocol.cursors import Since
+    from tracerd.protocol.events import Event
     from tracerd.protocol.filters import Catalogue
     from tracerd.server.access import Peer
     from tracerd.server.bridge import Batch, Bridge
@@ -149,7 +158,14 @@ class Hub:
         self._subscriptions[subscription.id] = subscription
         recording = subscription.recording = self._hold(subscription.question)
         try:
-            admission = await self._change(lambda: self._admit(subscription, recording, since))
+            if request.snapshot:
+                await self._change(lambda: None)
+                admission = await self._tracing.ask(
+                    Survey(subscription.covers),
+                    lambda found: self._admit(subscription, recording, found=found),
+                )
+            else:
+                admission = await self._change(lambda: self._admit(subscription, recording, since))
         except BaseException:
             subscription.linger_s = 0
             self.discard(subscription)
@@ -313,15 +329,24 @@ class Hub:
         return len(self._subscriptions)
 
     def _admit(
-        self, subscription: Subscription, recording: Recording, since: Since | None
+        self,
+        subscription: Subscription,
+        recording: Recording,
+        since: Since | None = None,
+        found: Sequence[tuple[Event, Identity]] | None = None,
     ) -> Admission:
-        """Let a subscription in, or see where its past begins.  On the teller."""
+        """Let a subscription in, or see where its past begins.  On the teller.
+
+        found: what it gets first, of the processes as they are.
+        """
         head = self._tracing.tracer.statistics.head
         history = self._bridge.history
         recorded = recording.since
         if recorded is None:
             recording.since = head
-        if since is None:
+        if found is not None:
+            self._bridge.portray(subscription, found, head)
+        elif since is None:
             self._bridge.admit(subscription)
         else:
             begin = start(since, self._run, history, recorded, patient=subscription.patient)
@@ -334,6 +359,8 @@ class Hub:
     def _since(self, request: messages.Subscribe) -> Since | None:
         if not request.since:
             return None
+        if request.snapshot:
+            raise errors.InvalidParameter("snapshot", "does not go with `since`")
         since = read_since(request.since)
         if not self._bridge.history.on:
             raise errors.Unsupported("since: no past events are kept here (--buffer-size is 0)")

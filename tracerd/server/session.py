@@ -239,8 +239,6 @@ class Session:
     async def _subscribe(self, call: messages.Call, request: messages.Subscribe) -> bool:
         if call.oneway or not (call.more or call.upgrade):
             raise errors.ExpectedMore
-        if request.snapshot:
-            raise errors.Unsupported("snapshot")
         hub = self._house.hub
         with self._wire.until_gone():
             subscription, admission = await hub.subscribe(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracerd import errors
+    from tracerd.core.tracee import Identity
     from tracerd.protocol.filters import Compiled
     from tracerd.server.access import Peer
     from tracerd.server.recordings import Recording
@@ -298,6 +299,10 @@ class Subscription:
     def compiled(self) -> Compiled:
         """Its filters."""
         return self.question.compiled
+
+    def covers(self, process: Identity) -> bool:
+        """Whether it could get anything of a process."""
+        return any(wish.covers(process) for wish in self.question.wishes)
 
     @property
     def is_undisturbed(self) -> bool:

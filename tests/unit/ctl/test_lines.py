@@ -265,6 +265,19 @@ OPEN = {"dfd": "AT_FDCWD", "filename": "/etc/passwd", "flags": ["O_RDONLY", "O_C
             events.SignalExit(**HEAD, signal="SIGABRT", signo=6, core_dumped=True),
             "+++ killed by SIGABRT (core dumped) +++",
         ),
+        (
+            events.Attached(
+                **HEAD,
+                why="snapshot",
+                threads=[44],
+                exe="/a",
+                cwd="/",
+                argv=["a", "b c"],
+                descriptors=[events.OpenDescriptor(fd=3, path="/x\ny", kind="file")],
+                truncated=True,
+            ),
+            '+++ there already (1 thread, "/a", ["a", "b c"], in "/", 3</x\\ny>, ...) +++',
+        ),
         (events.Attached(**HEAD, threads=[44]), "+++ attached (1 thread) +++"),
         (
             events.Attached(**HEAD, why="fork", threads=[44, 45], exe="/bin/a"),
@@ -384,6 +397,10 @@ def arbitrary(kind):
         "dict[str, Any]": st.dictionaries(hostile, values, max_size=4),
         "dict[str, str]": st.dictionaries(hostile, hostile, max_size=3),
         "list[FileAccess]": st.just([]),
+        "list[OpenDescriptor]": st.lists(
+            st.builds(events.OpenDescriptor, fd=st.integers(), path=hostile, kind=hostile),
+            max_size=2,
+        ),
         "int | str | None": st.none() | st.integers() | hostile,
     }
     fields = {}

@@ -78,6 +78,10 @@ def used_types(struct):
     return found
 
 
+PARTS = (events.FileAccess, events.OpenDescriptor)
+"""What events are made of."""
+
+
 def test_every_method_has_a_reply():
     assert list(REPLIES) == list(messages.METHODS)
 
@@ -107,7 +111,7 @@ def test_errors_agree(interface):
 def test_types_agree():
     shapes = [*messages.METHODS.values(), *REPLIES.values()]
     used = set().union(*map(used_types, shapes))
-    ours = {struct.__name__: struct_fields(struct) for struct in used | {events.FileAccess}}
+    ours = {struct.__name__: struct_fields(struct) for struct in used | set(PARTS)}
     ours |= {
         event.__name__: {"type": "string", **struct_fields(event)}
         for event in events.EVENT_TYPES.values()

@@ -220,8 +220,21 @@ def _signal_exit(event: events.SignalExit) -> str:
 def _attached(event: events.Attached) -> str:
     threads = f"{len(event.threads)} thread{'s' if len(event.threads) != 1 else ''}"
     exe = f", {quote(event.exe)}" if event.exe is not None else ""
+    if event.why == "snapshot":
+        return _there(event, f"{threads}{exe}")
     why = f" by {escape(event.why)}" if event.why != "attach" else ""
     return f"+++ attached{why} ({threads}{exe}) +++"
+
+
+def _there(event: events.Attached, who: str) -> str:
+    """Return the line of a process that was there already."""
+    parts = [who]
+    if event.argv:
+        parts.append(f"[{', '.join(quote(item) for item in event.argv)}]")
+    if event.cwd is not None:
+        parts.append(f"in {quote(event.cwd)}")
+    parts += [f"{one.fd}<{escape(one.path)}>" for one in event.descriptors]
+    return f"+++ there already ({', '.join(parts)}{', ...' if event.truncated else ''}) +++"
 
 
 def _detached(event: events.Detached) -> str:

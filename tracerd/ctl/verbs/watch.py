@@ -41,6 +41,11 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     filters.add_overflow(parser, "drop")
     filters.add_since(parser)
     parser.add_argument(
+        "--snapshot",
+        action="store_true",
+        help="begin with the processes as they are: directory, arguments, open descriptors",
+    )
+    parser.add_argument(
         "--until", type=int, default=0, metavar="PID", help="end when this process has ended"
     )
     parser.add_argument(
@@ -59,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         **filters.overflow(arguments),
         "until": arguments.until,
     }
+    if arguments.snapshot:
+        options["snapshot"] = True
     if arguments.since:
         options |= {"since": arguments.since, "on_gap": "continue"}
     options |= display.options(arguments)
