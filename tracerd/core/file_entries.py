@@ -12,10 +12,14 @@ from tracerd.protocol.text import exact, shown
 
 def access(process: Identity, place: Place, op: str, extra: Details | None = None) -> FileAccess:
     """Return the entry of a file.  extra: fields of it that the place does not say."""
-    details: Details = view(process)
-    if place.outside:
-        details.pop("root", None)
-    details |= text("path", place.path)
+    path = place.path
+    details: Details = {"path": shown(path), "op": op}
+    if (b64 := exact(path)) is not None:
+        details["path_b64"] = b64
+    if process.root != "/" and not place.outside:
+        details["root"] = process.root
+    if process.mntns:
+        details["mntns"] = process.mntns
     if place.real is not None:
         details |= text("real", place.real)
     if place.ino:
@@ -32,7 +36,7 @@ def access(process: Identity, place: Place, op: str, extra: Details | None = Non
         details["changed"] = True
     if extra:
         details |= extra
-    return FileAccess(op=op, **details)
+    return FileAccess(**details)
 
 
 def view(process: Identity) -> Details:

@@ -34,7 +34,11 @@ _AT_FLAGS: Final = ("flags", "flag", "at_flags")
 def at_flags(entry: Call) -> int:
     """Return the flags of a call, AT_* and others; 0 if it has none."""
     index = entry.action.syscall.index
-    return next((entry.args[index[name]] for name in _AT_FLAGS if name in index), 0)
+    for name in _AT_FLAGS:
+        at = index.get(name)
+        if at is not None:
+            return entry.args[at]
+    return 0
 
 
 def _is_source(entry: Call, place: Place) -> bool:

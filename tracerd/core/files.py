@@ -103,8 +103,8 @@ def _named(process: Identity, entry: Call, back: Call | None, position: int) -> 
     syscall, plan = entry.action.syscall, entry.action.plan
     arg, at = syscall.args[position], plan.arg_enter[position]
     raw, base = entry.captured[at], entry.captured[plan.base[position]]
-    itself = _takes_empty(entry, arg)
-    follow = _follows(entry, arg)
+    itself = bool(arg.empty) and _takes_empty(entry, arg)
+    follow = base is not None and _follows(entry, arg)
     place = resolve(raw, base, process.root, empty=itself, follow=follow)
     if back is not None and at in back.changed:
         place = replace(place, changed=True)
@@ -112,7 +112,7 @@ def _named(process: Identity, entry: Call, back: Call | None, position: int) -> 
         return _opened(process, entry, back, place)
     if not _names_a_file(entry, back, arg, place, itself=itself):
         return []
-    extra: Details = _made(entry, back, arg)
+    extra: Details = _made(entry, back, arg) if arg.op == "link" else {}
     if itself and not place.raw:
         fd = as_int(entry.args[syscall.index[arg.at]]) if arg.at else -1
         if fd >= 0:
