@@ -211,6 +211,41 @@ def test_paths_where_something_else_is_mounted(tracing, world, mode):
 
 
 @ROOT_ONLY
+@pytest.mark.parametrize("mode", ["chroot", "pivot", "tmpfs"])
+def test_a_name_by_which_everyone_finds_the_file(tracing, world, mode):
+    """As long as the process lives: its root, and the path; whose mounts, is said."""
+    with Program("ns_root", mode, world, "wait") as program:
+        theirs = os.stat(f"/proc/{program.pid}/ns/mnt").st_ino
+        prefix = str(world) if mode == "tmpfs" else ""
+        seen = os.stat(f"/proc/{program.pid}/root{prefix}/sub/f")
+        owner = tracing.attach(program.pid)
+        program.send(signal.SIGUSR1)
+        said = answers(program.stdout.read())
+        assert program.wait() == 0
+        tracing.wait_for(lambda: tracing.ended(owner))
+        found = opens(tracing, said)["relative"].files
+    ours = os.stat("/proc/self/ns/mnt").st_ino
+    assert {access.mntns for access in found} == {None if theirs == ours else theirs}
+    assert {(access.path, access.ino) for access in found} == {(f"{prefix}/sub/f", seen.st_ino)}
+    assert (theirs == ours) == (mode == "chroot")
+
+
+@ROOT_ONLY
+def test_a_child_in_mounts_of_its_own_says_so(tracing, tmp_path):
+    """Made by clone, without any call of its own."""
+    script = "stat -c %n /etc/passwd; echo $$ > there"
+    argv = ["unshare", "--fork", "--mount", "sh", "-c", f"cd {tmp_path} && {script}"]
+    assert tracing.run(*argv) == 0
+    ours = os.stat("/proc/self/ns/mnt").st_ino
+    shells = {e.pid for e in tracing.of(Exec) if e.argv[:2] == ["sh", "-c"]}
+    seen = {a.mntns for e in calls(tracing, "openat") if e.pid in shells for a in e.files}
+    [theirs] = seen
+    assert theirs not in (None, ours)
+    before = [e for e in calls(tracing, "openat") if e.comm == "unshare"]
+    assert {a.mntns for e in before[:3] for a in e.files} == {None}
+
+
+@ROOT_ONLY
 def test_whether_a_file_was_there_is_asked_in_the_programs_mounts(tracing, world):
     (world / "sub/new").write_text("ours, which the program cannot see")
     _, opened = run(tracing, "tmpfs", world)
