@@ -110,6 +110,9 @@ def results(entry: Call, back: Call | None, args: dict[str, Any]) -> dict[str, A
         return result
     if name in PAIRS and isinstance(pair := args.get(PAIRS[name]), list):
         result["rets"] = pair
+    named = entry.action.syscall.named
+    if named is not None:
+        result["ret_names"] = named(back.ret, entry.args)
     at = entry.action.plan.opened
     if 0 <= at < len(back.captured):
         got = back.captured[at]

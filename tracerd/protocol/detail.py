@@ -62,7 +62,7 @@ def _exit(event: SyscallExit, _process: Subject, detail: Detail) -> Event:
     if detail is Detail.ARGS:
         return _emptied(event)
     files = event.files if detail is Detail.FILES else []
-    return replace(event, args={}, fds={}, files=files, ret_path=None, rets=None)
+    return replace(event, args={}, fds={}, files=files, ret_path=None, rets=None, ret_names=[])
 
 
 def _exec(event: Exec, process: Subject, detail: Detail) -> Event:

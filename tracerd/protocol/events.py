@@ -107,6 +107,7 @@ class SyscallExit(Event, frozen=True, tag="syscall_exit"):
     ret: the value returned: a number, a hexadecimal string for addresses, -1 on
     error; None when the call never returned (exit_group, killed inside it).
     rets: both values of the calls that give two (pipe, socketpair).
+    ret_names: what the number stands for, of calls that return flags or one of several values.
     """
 
     syscall: str
@@ -118,6 +119,7 @@ class SyscallExit(Event, frozen=True, tag="syscall_exit"):
     ret_path: str | None = None
     """What a returned descriptor refers to."""
     rets: list[int] | None = None
+    ret_names: list[str] = []
     errno: str | None = None
     """Name of the error (ENOENT), or of the kernel's restart code (ERESTARTSYS)."""
     duration_ns: int | None = None

@@ -34,6 +34,7 @@ CONTENTS: Final[Mapping[str, Content]] = {
     "iovec": "buffers",
     "msghdr": "buffers",
     "mmsghdr": "buffers",
+    "msgbuf": "buffers",
     "option": "buffers",
     "string": "strings",
     "any": "strings",
@@ -42,12 +43,15 @@ CONTENTS: Final[Mapping[str, Content]] = {
 """Kinds of arguments that have contents, or may.  Of the kind `strings` are argv and envp."""
 
 _PLAIN: Final = """
-    cachestat cachestat_range clone_args cpus dev dirents dirfd enum epoll_event epoll_events fd
+    addresses cachestat cachestat_range cap_data cap_header clone_args cpus dev dirents dirfd enum epoll_event epoll_events fd
     fd_set fds file_attr file_handle file_times flags gid ids int ints io_uring_params itimerspec
     itimerval landlock_ruleset long mnt_id_req mode mount_attr mq_attr none ns_id_req off offs
     open_how path pid pollfds ptr rlimit rusage sched_attr sigaction sigevent siginfo signal sigset
     size sockaddr stat statfs statx timespec timeval timevals uid uint ulong utimbuf utsname word
     wstatus xattr_args
+    futex_waiters groups io_events iocb iocbs ioprio ipc_key kexec_segments lsm_context lsm_ids nodes
+    perf_attr policy quota_cmd ranges resident sembufs signal_stack statmount sysinfo timex timezone
+    tms ustat value_result
 """
 PLAIN: Final[frozenset[str]] = frozenset(_PLAIN.split())
 """Kinds that have none."""

@@ -114,6 +114,7 @@ by_type = {
         ret=maybe(number | text),
         ret_path=maybe(text),
         rets=maybe(st.lists(number, max_size=2)),
+        ret_names=st.lists(word, max_size=2),
         errno=maybe(word),
         duration_ns=maybe(count),
         files=st.lists(accesses, max_size=2),

@@ -33,6 +33,7 @@ call = st.builds(
     ret=st.integers(0, 9),
     ret_path=st.just("/x"),
     rets=st.just([3, 4]),
+    ret_names=st.just(["O_RDWR"]),
 )
 
 
@@ -66,8 +67,10 @@ def test_what_is_left_of_a_call(event):
         assert {getattr(one, name) for one in (names, files, args)} == {getattr(event, name)}
     for one in (names, files):
         assert (one.args, one.fds, one.ret_path, one.rets) == ({}, {}, None, None)
+        assert one.ret_names == []
     assert (names.files, files.files, args.files) == ([], event.files, event.files)
     assert (args.fds, args.ret_path, args.rets) == (event.fds, event.ret_path, event.rets)
+    assert args.ret_names == event.ret_names
     assert list(args.args) == list(event.args)
     for name, value in event.args.items():
         shown = args.args[name]

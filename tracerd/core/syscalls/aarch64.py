@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tracerd.core.decode import fcntl, fileargs, stat, waiting
+from tracerd.core.decode import fcntl, fileargs, results, stat, waiting
 from tracerd.core.decode.names import descriptors as descriptor_names
 from tracerd.core.decode.names import files as file_names
 from tracerd.core.decode.names import memory
@@ -49,7 +49,7 @@ _fcntl_arg = commands.by_command("arg", "cmd", fcntl.ARGUMENTS_AARCH64, ptr, fcn
 # fmt: off
 _WRITTEN: Final[tuple[Syscall, ...]] = (
     sc(25, "fcntl", fd(op="fcntl"), enum("cmd", descriptor_names.FCNTL), _fcntl_arg, classes="desc",
-       level="io"),
+       level="io", named=results.fcntl_aarch64),
     sc(191, "semctl", others.semid, int_("semnum"), others.sem_cmd, commands.sem_arg_generic,
        classes="ipc"),
     sc(220, "clone", flags("clone_flags", process_names.CLONE_OLD, 64), ptr("newsp"),

@@ -43,6 +43,7 @@ def derived(row: Syscall, nr: int, name: str, abi: str, layouts: Layouts) -> Sys
         row.index,
         {which: derived(part, nr, name, abi, layouts) for which, part in row.parts.items()},
         row.memory,
+        row.named,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tracerd.core.decode import policies
+from tracerd.core.decode import policies, results
 from tracerd.core.decode.names import descriptors as names
 from tracerd.core.decode.names import files, memory, watches
 from tracerd.core.syscalls import commands, records
@@ -95,7 +95,8 @@ DESCRIPTORS: Final[tuple[Syscall, ...]] = (
     io(277, "sync_file_range", synced, off, off("nbytes"), flags("flags", names.SYNC_RANGE)),
     io(306, "syncfs", synced),
     io(73, "flock", fd(op="lock"), flags("cmd", names.FLOCK)),
-    io(72, "fcntl", fd(op="fcntl"), enum("cmd", names.FCNTL), commands.fcntl_arg),
+    io(72, "fcntl", fd(op="fcntl"), enum("cmd", names.FCNTL), commands.fcntl_arg,
+       named=results.fcntl),
     io(16, "ioctl", fd(op="ioctl"), commands.ioctl_cmd, commands.ioctl_arg),
     io(451, "cachestat", fd(op="stat"), records.cachestat_range, records.cachestat, no_flags),
     # Life of descriptors

@@ -254,6 +254,7 @@ class Syscall(Struct, frozen=True, eq=False):
     returns: False for calls that never return on success (exit, exit_group).
     parts: rows of the calls that this one stands for, as its own arguments say (see How.PART);
     memory: position of the argument that points to their arguments, -1 if none does.
+    named: gives the names of a result that is a number, if it has any (decode.results.Named).
     """
 
     name: str
@@ -269,3 +270,4 @@ class Syscall(Struct, frozen=True, eq=False):
     """Argument name -> position."""
     parts: Mapping[int, Syscall] = field(default_factory=dict)
     memory: int = -1
+    named: Callable[[int, tuple[int, ...]], list[str]] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from tracerd.core.decode import results
 from tracerd.core.decode.names import ipc as ipc_names
 from tracerd.core.decode.names import kernel, system
 from tracerd.core.decode.names import memory as names
@@ -73,6 +74,8 @@ rvec = records.ranges_in("rvec", "riovcnt")
 uaddr = ptr("uaddr")
 futex_flags = flags("flags", names.FUTEX2)
 plain_flags = uint("flags")
+membarrier_flags = flags("flags", names.MEMBARRIER_FLAGS)
+membarrier_cpu = records.only_with(int_("cpu_id"), "flags", 1)
 
 ids = records.int_out
 requeue = ("REQUEUE", "CMP_REQUEUE", "WAKE_OP", "WAIT_REQUEUE_PI", "CMP_REQUEUE_PI")
@@ -178,11 +181,11 @@ OTHERS: Final[tuple[Syscall, ...]] = (
     clock(96, "gettimeofday", records.timeval_out("tv"), records.timezone_out),
     clock(164, "settimeofday", records.timeval_in("tv"), records.timezone_in),
     clock(201, "time", records.long_out("tloc"), ret="long"),
-    clock(159, "adjtimex", records.timex("txc_p")),
+    clock(159, "adjtimex", records.timex("txc_p"), named=results.time_state),
     clock(227, "clock_settime", which_clock, records.timespec_in("tp")),
     clock(228, "clock_gettime", which_clock, records.timespec_out("tp")),
     clock(229, "clock_getres", which_clock, records.timespec_out("tp")),
-    clock(305, "clock_adjtime", which_clock, records.timex("utx")),
+    clock(305, "clock_adjtime", which_clock, records.timex("utx"), named=results.time_state),
     sc(230, "clock_nanosleep", which_clock, timer_flags, records.timespec_in("rqtp"), ptr("rmtp")),
     sc(35, "nanosleep", records.timespec_in("rqtp"), ptr("rmtp")),
     sc(36, "getitimer", enum("which", names.ITIMER), records.itimerval_out("value")),
@@ -209,13 +212,14 @@ OTHERS: Final[tuple[Syscall, ...]] = (
     sc(274, "get_robust_list", pid, records.pointer_out("head_ptr"), records.long_out("len_ptr")),
     sc(334, "rseq", ptr("rseq"), uint("rseq_len"), flags("flags", names.RSEQ), word("sig")),
     sc(471, "rseq_slice_yield"),
-    sc(324, "membarrier", enum("cmd", names.MEMBARRIER), plain_flags, int_("cpu_id")),
+    sc(324, "membarrier", enum("cmd", names.MEMBARRIER), membarrier_flags,
+       membarrier_cpu, named=results.membarrier),
     # Scheduling
     sc(24, "sched_yield"),
     sc(142, "sched_setparam", pid, records.int_in("param")),
     sc(143, "sched_getparam", pid, records.int_out("param")),
     sc(144, "sched_setscheduler", pid, policy, records.int_in("param")),
-    sc(145, "sched_getscheduler", pid),
+    sc(145, "sched_getscheduler", pid, named=results.scheduler),
     sc(146, "sched_get_priority_max", policy),
     sc(147, "sched_get_priority_min", policy),
     sc(148, "sched_rr_get_interval", pid, records.timespec_out("interval")),
@@ -224,7 +228,7 @@ OTHERS: Final[tuple[Syscall, ...]] = (
     sc(314, "sched_setattr", pid, records.sched_attr_in, plain_flags),
     sc(315, "sched_getattr", pid, records.sched_attr_out, uint("usize"), plain_flags),
     sc(251, "ioprio_set", which_ioprio, int_("who"), records.ioprio),
-    sc(252, "ioprio_get", which_ioprio, int_("who")),
+    sc(252, "ioprio_get", which_ioprio, int_("who"), named=results.ioprio),
     sc(309, "getcpu", records.int_out("cpup"), records.int_out("nodep"), ptr("unused")),
     # Asynchronous transfers
     memory(206, "io_setup", uint("nr_events"), records.pointer_out("ctxp")),
@@ -252,7 +256,7 @@ OTHERS: Final[tuple[Syscall, ...]] = (
     sc(95, "umask", octal("mask"), ret="mode"),
     sc(99, "sysinfo", records.sysinfo),
     sc(103, "syslog", enum("type", system.SYSLOG), bytes_out(), int_("len")),
-    sc(135, "personality", records.personality),
+    sc(135, "personality", records.personality, named=results.personality),
     sc(136, "ustat", dev, records.ustat),
     sc(139, "sysfs", int_("option"), word("arg1"), word("arg2")),
     sc(153, "vhangup"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from tracerd.core.decode import results
 from tracerd.core.decode.names import files
 from tracerd.core.decode.names import process as names
 from tracerd.core.syscalls import commands, records
@@ -90,7 +91,7 @@ PROCESSES: Final[tuple[Syscall, ...]] = (
     # Behaviour
     sc(157, "prctl", enum("option", names.PRCTL), commands.prctl_arg,
        commands.prctl_rest("arg3"), commands.prctl_rest("arg4"), commands.prctl_rest("arg5"),
-       classes="creds"),
+       classes="creds", named=results.prctl),
     sc(158, "arch_prctl", enum("option", names.ARCH_PRCTL), commands.arch_prctl_arg),
     sc(101, "ptrace", enum("request", names.PTRACE), pid, commands.ptrace_addr,
        commands.ptrace_data, ret="long"),

@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tracerd.core.decode import text, words
+from tracerd.core.decode.results import Named
 from tracerd.core.decode.sets import FlagSet, ValueSet
 from tracerd.core.syscalls.model import Arg, Capture, Decode, How, Syscall
 
@@ -75,12 +76,21 @@ def sc(
     level: str = "",
     ret: str = "int",
     returns: bool = True,
+    named: Named | None = None,
 ) -> Syscall:
     """Build a row.  classes: names parted by blanks.  Raises KeyError for a name not in it."""
     index = {draft.name: position for position, draft in enumerate(drafts)}
     args = tuple([_resolved(position, draft, index) for position, draft in enumerate(drafts)])
     return Syscall(
-        name, nr, args, frozenset(classes.split()), level, ret, returns=returns, index=index
+        name,
+        nr,
+        args,
+        frozenset(classes.split()),
+        level,
+        ret,
+        returns=returns,
+        index=index,
+        named=named,
     )
 
 

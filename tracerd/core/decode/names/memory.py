@@ -137,6 +137,7 @@ RANDOM: Final = FlagSet({"GRND_NONBLOCK": 1, "GRND_RANDOM": 2, "GRND_INSECURE": 
 
 RSEQ: Final = FlagSet({"RSEQ_FLAG_UNREGISTER": 1})
 
+MEMBARRIER_FLAGS: Final = FlagSet({"MEMBARRIER_CMD_FLAG_CPU": 1})
 MEMBARRIER: Final = ValueSet(
     {
         "MEMBARRIER_CMD_QUERY": 0,
@@ -152,3 +153,6 @@ MEMBARRIER: Final = ValueSet(
         "MEMBARRIER_CMD_GET_REGISTRATIONS": 512,
     }
 )
+
+MEMBARRIERS: Final = FlagSet({name: bit for name, bit in MEMBARRIER.values.items() if bit})
+"""What MEMBARRIER_CMD_QUERY returns."""

@@ -375,3 +375,60 @@ KCMP: Final = ValueSet(
         "KCMP_EPOLL_TFD": 7,
     }
 )
+
+DUMPABLE: Final = ValueSet({"SUID_DUMP_DISABLE": 0, "SUID_DUMP_USER": 1, "SUID_DUMP_ROOT": 2})
+
+SECUREBITS: Final = FlagSet(
+    {
+        "SECBIT_NOROOT": 0x1,
+        "SECBIT_NOROOT_LOCKED": 0x2,
+        "SECBIT_NO_SETUID_FIXUP": 0x4,
+        "SECBIT_NO_SETUID_FIXUP_LOCKED": 0x8,
+        "SECBIT_KEEP_CAPS": 0x10,
+        "SECBIT_KEEP_CAPS_LOCKED": 0x20,
+        "SECBIT_NO_CAP_AMBIENT_RAISE": 0x40,
+        "SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED": 0x80,
+    }
+)
+
+CAP_AMBIENT: Final = ValueSet(
+    {
+        "PR_CAP_AMBIENT_IS_SET": 1,
+        "PR_CAP_AMBIENT_RAISE": 2,
+        "PR_CAP_AMBIENT_LOWER": 3,
+        "PR_CAP_AMBIENT_CLEAR_ALL": 4,
+    }
+)
+SECCOMP_MODE: Final = ValueSet({"SECCOMP_MODE_STRICT": 1, "SECCOMP_MODE_FILTER": 2})
+SPECULATION: Final = ValueSet(
+    {"PR_SPEC_STORE_BYPASS": 0, "PR_SPEC_INDIRECT_BRANCH": 1, "PR_SPEC_L1D_FLUSH": 2}
+)
+SPECULATION_CONTROL: Final = FlagSet(
+    {
+        "PR_SPEC_PRCTL": 1,
+        "PR_SPEC_ENABLE": 2,
+        "PR_SPEC_DISABLE": 4,
+        "PR_SPEC_FORCE_DISABLE": 8,
+        "PR_SPEC_DISABLE_NOEXEC": 16,
+    }
+)
+VMA: Final = ValueSet({"PR_SET_VMA_ANON_NAME": 0})
+MEMORY_MAP: Final = ValueSet(
+    {
+        "PR_SET_MM_START_CODE": 1,
+        "PR_SET_MM_END_CODE": 2,
+        "PR_SET_MM_START_DATA": 3,
+        "PR_SET_MM_END_DATA": 4,
+        "PR_SET_MM_START_STACK": 5,
+        "PR_SET_MM_START_BRK": 6,
+        "PR_SET_MM_BRK": 7,
+        "PR_SET_MM_ARG_START": 8,
+        "PR_SET_MM_ARG_END": 9,
+        "PR_SET_MM_ENV_START": 10,
+        "PR_SET_MM_ENV_END": 11,
+        "PR_SET_MM_AUXV": 12,
+        "PR_SET_MM_EXE_FILE": 13,
+        "PR_SET_MM_MAP": 14,
+        "PR_SET_MM_MAP_SIZE": 15,
+    }
+)
