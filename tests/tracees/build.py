@@ -25,6 +25,7 @@ EXTRA_FLAGS = {
     "abi_hop32": ("-m32",),
     "file_calls32": ("-m32",),
     "every_call32": ("-m32",),
+    "every_structure32": ("-m32",),
     "wait_call32": ("-m32",),
 }
 

@@ -43,15 +43,15 @@ CONTENTS: Final[Mapping[str, Content]] = {
 """Kinds of arguments that have contents, or may.  Of the kind `strings` are argv and envp."""
 
 _PLAIN: Final = """
-    addresses cachestat cachestat_range cap_data cap_header clone_args cpus dev dirents dirfd enum epoll_event epoll_events fd
-    fd_set fds file_attr file_handle file_times flags gid ids int ints io_uring_params itimerspec
-    itimerval landlock_ruleset long mnt_id_req mode mount_attr mq_attr none ns_id_req off offs
-    open_how path pid pollfds ptr rlimit rusage sched_attr sigaction sigevent siginfo signal sigset
-    size sockaddr stat statfs statx timespec timeval timevals uid uint ulong utimbuf utsname word
-    wstatus xattr_args
-    futex_waiters groups io_events iocb iocbs ioprio ipc_key kexec_segments lsm_context lsm_ids nodes
-    perf_attr policy quota_cmd ranges resident sembufs signal_stack statmount sysinfo timex timezone
-    tms ustat value_result
+    addresses cachestat cachestat_range cap_data cap_header clone_args cpus dev dirents dirfd enum
+    epoll_event epoll_events fd fd_set fds file_attr file_handle file_times flags futex_waiters
+    gid groups ids int ints io_events io_uring_params iocb iocbs ioprio ipc_key itimerspec
+    itimerval kexec_segments landlock_ruleset long lsm_context lsm_ids mnt_id_req mode mount_attr
+    mq_attr nodes none ns_id_req off offs open_how path perf_attr pid policy pollfds ptr quota_cmd
+    ranges resident rlimit rusage sched_attr sembufs sigaction sigevent siginfo signal
+    signal_stack sigset size sockaddr stat statfs statmount statx sysinfo timespec timeval
+    timevals timex timezone tms uid uint ulong ustat utimbuf utsname value_result word wstatus
+    xattr_args
 """
 PLAIN: Final[frozenset[str]] = frozenset(_PLAIN.split())
 """Kinds that have none."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tracerd.core.decode.names.files import OPEN, OPEN_AARCH64, RESOLVE, XATTR
+from tracerd.core.decode.names.files import (
+    OPEN,
+    OPEN_AARCH64,
+    RESOLVE,
+    XATTR,
+    XFLAGS,
+)
 from tracerd.core.decode.names.mounts import MOUNT_ATTR, PROPAGATION
 from tracerd.core.decode.names.process import CLONE
 from tracerd.core.decode.sets import FlagSet
@@ -53,7 +59,7 @@ def _file_attr(
     xflags: int, extsize: int, nextents: int, projid: int, cowextsize: int
 ) -> dict[str, Any]:
     return {
-        "xflags": f"{xflags:#x}",
+        "xflags": XFLAGS.render(xflags),
         "extsize": extsize,
         "nextents": nextents,
         "projid": projid,

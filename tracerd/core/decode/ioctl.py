@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from tracerd.core.decode.names.files import INODE, OPEN, XFLAGS
 from tracerd.core.decode.names.ioctls import IOCTL
+from tracerd.core.decode.names.network import INTERFACE
+from tracerd.core.decode.names.terminals import FLOW, FLUSH, MODEM
+from tracerd.core.decode.signals import signal
 from tracerd.core.decode.sockaddr import sockaddr_of
 from tracerd.core.decode.stages import answered, filled, given
 from tracerd.core.decode.structs import record
+from tracerd.core.decode.terminals import TERMIOS, TERMIOS2, termios_of
 from tracerd.core.decode.words import int_, nothing
 from tracerd.core.syscalls.model import Captured, Decode, Words
 from tracerd.protocol.text import shown
@@ -35,18 +40,8 @@ def _winsize(row: int, col: int, xpixel: int, ypixel: int) -> dict[str, int]:
     return {"row": row, "col": col, "xpixel": xpixel, "ypixel": ypixel}
 
 
-def _termios(iflag: int, oflag: int, cflag: int, lflag: int, line: int) -> dict[str, Any]:
-    return {
-        "iflag": f"{iflag:#x}",
-        "oflag": f"{oflag:#x}",
-        "cflag": f"{cflag:#x}",
-        "lflag": f"{lflag:#x}",
-        "line": line,
-    }
-
-
-def _termios2(*fields: int) -> dict[str, Any]:
-    return {**_termios(*fields[:5]), "ispeed": fields[5], "ospeed": fields[6]}
+def _termios2(*fields: Any) -> dict[str, Any]:
+    return {**termios_of(*fields[:6]), "ispeed": fields[6], "ospeed": fields[7]}
 
 
 def _clone_range(fd: int, start: int, length: int, to: int) -> dict[str, int]:
@@ -55,7 +50,7 @@ def _clone_range(fd: int, start: int, length: int, to: int) -> dict[str, int]:
 
 def _fsxattr(xflags: int, extsize: int, nextents: int, projid: int, cow: int) -> dict[str, Any]:
     return {
-        "xflags": f"{xflags:#x}",
+        "xflags": XFLAGS.render(xflags),
         "extsize": extsize,
         "nextents": nextents,
         "projid": projid,
@@ -72,8 +67,10 @@ _uint: Final = record("<I", _one)
 _u64: Final = record("<Q", _one)
 _hex: Final = record("<I", _bits)
 _window: Final = record("<HHHH", _winsize)
-_terminal: Final = record("<IIIIB19x", _termios)
-_terminal2: Final = record("<IIIIB19xII", _termios2)
+_terminal: Final = record(TERMIOS, termios_of)
+_terminal2: Final = record(TERMIOS2, _termios2)
+_modem: Final = record("<I", MODEM.render)
+_inode: Final = record("<I", INODE.render)
 _extended: Final = record("<IIIII8x", _fsxattr)
 _range: Final = record("<QQQ", _trim)
 
@@ -94,6 +91,19 @@ def _told(field: str, layout: str, show: Callable[[Any], Any] = lambda value: va
     return answered(_interface, record(f"<16s{layout}", build))
 
 
+def _passed(field: str, layout: str, show: Callable[[Any], Any] = lambda value: value) -> Decode:
+    """Return a decoder of a struct ifreq: the interface's name, and what it is to be given."""
+
+    def build(name: bytes, value: Any) -> dict[str, Any]:
+        return {**_if_name(name), field: show(value)}
+
+    return given(record(f"<16s{layout}", build))
+
+
+def _renamed(name: bytes, new: bytes) -> dict[str, Any]:
+    return {**_if_name(name), "newname": _if_name(new)["name"]}
+
+
 def _number(index: int) -> dict[str, Any]:
     return {"ifindex": index}
 
@@ -112,9 +122,11 @@ _BY_NAME: Final[dict[str, Decode]] = {
     "TIOCGWINSZ": filled(_window),
     "TIOCSWINSZ": given(_window),
     # A word that is the value
-    **dict.fromkeys(
-        ("TCSBRK", "TCSBRKP", "TCXONC", "TCFLSH", "TIOCSCTTY", "TIOCSIG", "TIOCGPTPEER"), int_
-    ),
+    **dict.fromkeys(("TCSBRK", "TCSBRKP", "TIOCSCTTY"), int_),
+    "TIOCSIG": signal,
+    "TIOCGPTPEER": OPEN.decoder(),
+    "TCFLSH": FLUSH.decoder(),
+    "TCXONC": FLOW.decoder(),
     "FICLONE": int_,
     # Nothing
     **dict.fromkeys(("FIOCLEX", "FIONCLEX", "TIOCEXCL", "TIOCNXCL", "TIOCNOTTY"), nothing),
@@ -135,8 +147,11 @@ _BY_NAME: Final[dict[str, Decode]] = {
     **dict.fromkeys(("BLKGETSIZE", "BLKGETSIZE64", "FIOQSIZE"), filled(_u64)),
     "FIBMAP": answered(_int, _int),
     # Bits at a pointer
-    **dict.fromkeys(("TIOCMGET", "FS_IOC_GETFLAGS", "TIOCGDEV"), filled(_hex)),
-    **dict.fromkeys(("TIOCMSET", "TIOCMBIS", "TIOCMBIC", "FS_IOC_SETFLAGS"), given(_hex)),
+    "TIOCGDEV": filled(_hex),
+    "TIOCMGET": filled(_modem),
+    **dict.fromkeys(("TIOCMSET", "TIOCMBIS", "TIOCMBIC"), given(_modem)),
+    "FS_IOC_GETFLAGS": filled(_inode),
+    "FS_IOC_SETFLAGS": given(_inode),
     # Structures
     "FICLONERANGE": given(record("<qQQQ", _clone_range)),
     "FITRIM": answered(_range, _range),
@@ -145,7 +160,7 @@ _BY_NAME: Final[dict[str, Decode]] = {
     # Network interfaces
     "SIOCGIFNAME": answered(record("<16xi", _number), record("<16si", _named)),
     "SIOCGIFINDEX": _told("ifindex", "i"),
-    "SIOCGIFFLAGS": _told("flags", "H", _bits),
+    "SIOCGIFFLAGS": _told("flags", "H", INTERFACE.render),
     "SIOCGIFMTU": _told("mtu", "i"),
     "SIOCGIFMETRIC": _told("metric", "i"),
     "SIOCGIFTXQLEN": _told("qlen", "i"),
@@ -154,6 +169,16 @@ _BY_NAME: Final[dict[str, Decode]] = {
     "SIOCGIFBRDADDR": _address,
     "SIOCGIFNETMASK": _address,
     "SIOCGIFHWADDR": _told("hwaddr", "16s", sockaddr_of),
+    "SIOCSIFFLAGS": _passed("flags", "H", INTERFACE.render),
+    "SIOCSIFMTU": _passed("mtu", "i"),
+    "SIOCSIFMETRIC": _passed("metric", "i"),
+    "SIOCSIFTXQLEN": _passed("qlen", "i"),
+    **dict.fromkeys(
+        ("SIOCSIFADDR", "SIOCSIFDSTADDR", "SIOCSIFBRDADDR", "SIOCSIFNETMASK"),
+        _passed("addr", "16s", sockaddr_of),
+    ),
+    "SIOCSIFHWADDR": _passed("hwaddr", "16s", sockaddr_of),
+    "SIOCSIFNAME": given(record("<16s16s", _renamed)),
 }
 ARGUMENTS: Final = {IOCTL.values[name]: decode for name, decode in _BY_NAME.items()}
 """Request -> decoder.  Those that look at memory take a Pair."""

@@ -42,6 +42,12 @@ def _address(value: int) -> str:
     return f"{value:#x}"
 
 
+def _one_address(value: int) -> list[str]:
+    return [_address(value)]
+
+
+pointer: Final = record("<Q", _one_address)
+pointer32: Final = record("<I", _one_address)
 addresses: Final = array("<Q", _address)
 addresses32: Final = array("<I", _address)
 

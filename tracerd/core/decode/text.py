@@ -44,6 +44,21 @@ def buffer(word: int, captured: Captured, _call: Words) -> Any:
     return address(word)
 
 
+def within(room: int) -> Decode:
+    """Return the decoder of a buffer of argument `room` bytes: a call may return more than that."""
+
+    def decode(word: int, captured: Captured, call: Words) -> Any:
+        size = len(captured) if type(captured) is bytes else getattr(captured, "size", 0)
+        most = call.args[room]
+        if size > most:
+            data = captured.data if isinstance(captured, Cut) else captured
+            if type(data) is bytes:
+                captured = data[:most] if len(data) >= most else Cut(data, most)
+        return buffer(word, captured, call)
+
+    return decode
+
+
 def iovec(length: int) -> Decode:
     """Return the decoder of an iovec array whose count is argument `length`."""
 

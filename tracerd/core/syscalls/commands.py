@@ -86,10 +86,14 @@ seccomp_arg: Final = seccomp_with(process.SECCOMP_ARGUMENTS)
 
 
 def prctl_rest(name: str) -> Draft:
-    """Return an argument that only some prctl options have."""
-    known = prctl.REST
-    return replace(
-        word(name), bind=lambda at: depending.by_command(at["option"], known, word.decode)
+    """Return an argument that only some prctl options have; the last may be text."""
+    known = prctl.REST[name]
+    return Draft(
+        name,
+        "any",
+        words.ptr,
+        enter=Want(How.CSTRING, 256) if name == "arg5" else None,
+        bind=lambda at: depending.by_command(at["option"], known, words.hex_),
     )
 
 

@@ -56,8 +56,8 @@ usize, bufsiz = size("usize"), int_("bufsiz")
 user, group = uid("user"), gid("group")
 name = string("name")
 value_in = bytes_in("value", "size")
-value_out = bytes_out("value")
-names_out = bytes_out("list")
+value_out = bytes_out("value", "size")
+names_out = bytes_out("list", "size")
 
 # Paths as rows use them: relative to the cwd, or to the dirfd of the kernel's usual name.
 opened = path("filename", "open")

@@ -35,7 +35,7 @@ part = partial(sc, -1, "keyctl", option, ret="long")
 any_ = Draft("arg", "any", words.hex_)
 
 key, ring = enum("arg2", kernel.KEYRING), enum("arg3", kernel.KEYRING)
-told = bytes_out("arg3")
+told = bytes_out("arg3", "arg4")
 rights = flags("arg3", kernel.KEY_PERMISSIONS)
 payload, length = bytes_in("arg3", "arg4"), size("arg4")
 
@@ -67,7 +67,7 @@ _BY_OPTION: Final[dict[str, Syscall]] = {
     "GET_PERSISTENT": part(uid("arg2"), ring),
     "RESTRICT_KEYRING": part(key, string("arg3"), string("arg4")),
     "MOVE": part(key, ring, enum("arg4", kernel.KEYRING), uint("arg5")),
-    "CAPABILITIES": part(bytes_out("arg2"), size("arg3")),
+    "CAPABILITIES": part(bytes_out("arg2", "arg3"), size("arg3")),
 }
 # fmt: on
 

@@ -44,6 +44,7 @@ _COMMON: Final[Layouts] = {
     ),
     signals.stack: Layout(signals.stack32, signals.STACK32_SIZE),
     fileargs.longs: Layout(fileargs.ints, 4),
+    policies.pointer: Layout(policies.pointer32, 4),
     policies.addresses: Layout(policies.addresses32, element=4),
     policies.ranges: Layout(
         policies.ranges32, records.ARRAY_LIMIT * policies.RANGE32_SIZE, policies.RANGE32_SIZE

@@ -50,7 +50,7 @@ NETWORK: Final[tuple[Syscall, ...]] = (
     net(44, "sendto", fd, bytes_in("buff", "len"), size("len"), msg_flags,
         sockets.sockaddr_in("addr", "addr_len", op="connect"), int_("addr_len"),
         level="io", ret="size"),
-    net(45, "recvfrom", fd, bytes_out("ubuf"), size, msg_flags,
+    net(45, "recvfrom", fd, bytes_out("ubuf", "size"), size, msg_flags,
         sockets.sockaddr_out("addr", "addr_len"), records.size_both("addr_len"), ret="size"),
     net(46, "sendmsg", fd, sockets.message_in(op="connect"), msg_flags, level="io", ret="size"),
     net(47, "recvmsg", fd, sockets.message_out(), msg_flags, level="io", ret="size"),

@@ -135,7 +135,7 @@ def long_out(name: str) -> Draft:
 
 def pointer_out(name: str) -> Draft:
     """Return a pointer to a pointer that the kernel sets."""
-    return struct_out(name, "addresses", policies.addresses, 8)
+    return struct_out(name, "addresses", policies.pointer, 8)
 
 
 def int_in(name: str) -> Draft:

@@ -205,9 +205,14 @@ def bytes_in(name: str, length: str) -> Draft:
     return Draft(name, "buffer", text.buffer, enter=Want(How.BYTES_LEN, BUFFER_LIMIT, length))
 
 
-def bytes_out(name: str = "buf") -> Draft:
-    """Return a buffer that the kernel fills with as many bytes as it returns."""
-    return Draft(name, "buffer", text.buffer, exit=Want(How.BYTES_RET, BUFFER_LIMIT))
+def bytes_out(name: str = "buf", room: str = "") -> Draft:
+    """Return a buffer that the kernel fills with as many bytes as it returns.
+
+    room: name of the argument that says how many there is room for, if it may return more.
+    """
+    want = Want(How.BYTES_RET, BUFFER_LIMIT)
+    bind = (lambda at: text.within(at[room])) if room else None
+    return Draft(name, "buffer", text.buffer, exit=want, bind=bind)
 
 
 def iovec_in(name: str, length: str) -> Draft:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tracerd.ctl.text.look import Look
-from tracerd.ctl.text.structures import moment, rlimit64, signals
+from tracerd.ctl.text.records import controlled, request, requested, traced
+from tracerd.ctl.text.structures import moment, rlimit64, signals, timespec, timeval
 from tracerd.ctl.text.values import (
     Show,
     anything,
     bare,
     bytes_of,
+    each,
     first,
     flags,
     hexadecimal,
@@ -76,15 +78,18 @@ def _ipc_flags(value: Any, look: Look) -> str:
     """Show what to make, and the permissions."""
     if not isinstance(value, list):
         return anything(value, look)
-    names = [name for name in value if not str(name).startswith("0x")]
-    rest = [int(name, 16) for name in value if _HEX.fullmatch(str(name))]
-    permissions = rest[0] & 0o777 if rest else 0
-    other = [f"{rest[0] & ~0o777:#x}"] if rest and rest[0] & ~0o777 else []
-    return flags([*names, *other, mode(f"0{permissions:o}", look)], look)
+    permissions = value[-1] if value and str(value[-1]).startswith("0") else None
+    names = value if permissions is None else value[:-1]
+    return flags([*names, mode(permissions or "0", look)], look)
 
 
 def _bitset(value: Any, look: Look) -> str:
     return "FUTEX_BITSET_MATCH_ANY" if value == 0xFFFF_FFFF else bare(value, look)
+
+
+def _base(value: Any, look: Look) -> str:
+    """Show an address, or where one was put."""
+    return each(bare)(value, look) if isinstance(value, list) else bare(value, look)
 
 
 _prot: Final = {"prot": named("PROT_NONE")}
@@ -92,21 +97,27 @@ _environment: Final = {"envp": variables}
 _limits: Final = {"new_rlim": rlimit64, "old_rlim": rlimit64}
 
 FORMS: Final[Mapping[str, Mapping[str, Show]]] = {
+    "arch_prctl": {"arg2": _base},
     "execve": _environment,
     "execveat": _environment,
     "futex": {"op": _futex_op, "val3": _bitset},
     "getrandom": {"ubuf": _random},
+    "ioctl": {"cmd": request, "arg": requested},
     "mknod": {"mode": typed_mode},
     "mknodat": {"mode": typed_mode},
     "mmap": {**_prot, "off": hexadecimal},
     "mprotect": _prot,
+    "msgctl": {"buf": controlled("msg")},
     "msgget": {"key": _key, "msgflg": _ipc_flags},
     "pkey_mprotect": _prot,
     "prlimit64": _limits,
     "pselect6": {"sig": _sigmask},
     "remap_file_pages": _prot,
     "rseq": {"rseq_len": hexadecimal},
+    "ptrace": {"data": traced},
+    "semctl": {"arg": controlled("sem")},
     "semget": {"key": _key, "semflg": _ipc_flags},
+    "shmctl": {"buf": controlled("shm")},
     "shmget": {"key": _key, "shmflg": _ipc_flags},
 }
 """Call -> argument -> how it is shown, whatever its kind."""
@@ -173,6 +184,18 @@ RETURNS: Final[Mapping[str, Show]] = {"umask": mode}
 TIMEOUT: Final = " (Timeout)"
 
 
+def _found(parts: list[str]) -> str:
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _left(event: SyscallExit, name: str, show: Show, look: Look) -> list[str]:
+    """Say what is left of the time to wait."""
+    time = event.args.get(name)
+    if not isinstance(time, dict) or "sec" not in time:
+        return []
+    return [f"left {show(time.get('left', time), look)}"]
+
+
 def _polled(event: SyscallExit, look: Look) -> str:
     """Say which descriptors are ready."""
     if event.ret == 0:
@@ -185,7 +208,8 @@ def _polled(event: SyscallExit, look: Look) -> str:
         for item in polled
         if isinstance(item, dict) and item.get("revents")
     ]
-    return f" ([{', '.join(ready)}])" if ready else ""
+    shown = [f"[{', '.join(ready)}]"] if ready else []
+    return _found([*shown, *_left(event, "tsp", timespec, look)])
 
 
 _SETS: Final = (("inp", "in"), ("outp", "out"), ("exp", "except"))
@@ -201,7 +225,8 @@ def _selected(event: SyscallExit, look: Look) -> str:
         members = found.get("ready") if isinstance(found, dict) else None
         if isinstance(members, list) and members:
             ready.append(f"{printed} [{' '.join(anything(fd, look) for fd in members)}]")
-    return f" ({', '.join(ready)})" if ready else ""
+    ready += _left(event, "tvp", timeval, look) + _left(event, "tsp", timespec, look)
+    return _found(ready)
 
 
 def _duplicated(event: SyscallExit, look: Look) -> str:
@@ -219,6 +244,22 @@ def _signalled(event: SyscallExit, look: Look) -> str:
 
 def _date(event: SyscallExit, _look: Look) -> str:
     return f" ({said[4:-3]})" if (said := moment(event.ret)) else ""
+
+
+_IN_HEX: Final = frozenset({"F_GETFD", "F_GETFL", "F_GETLEASE", "F_GET_SEALS", "PR_GET_SECUREBITS"})
+_WORDS_BEFORE: Final = {"F_GETFD": "flags ", "F_GETFL": "flags ", "F_GET_SEALS": "seals "}
+
+
+def named_result(event: SyscallExit, look: Look) -> str | None:
+    """Return a number with what it stands for: `0x8002 (flags O_RDWR|O_LARGEFILE)`."""
+    if not event.ret_names or type(event.ret) is not int:
+        return None
+    command = str(event.args.get("cmd") or event.args.get("option") or "")
+    in_hex = command in _IN_HEX or event.syscall in {"membarrier", "personality"}
+    shown = f"{event.ret:#x}" if in_hex and event.ret else str(event.ret)
+    if event.syscall == "ioprio_get":
+        return f"{shown} (IOPRIO_PRIO_VALUE({', '.join(event.ret_names)}))"
+    return f"{shown} ({_WORDS_BEFORE.get(command, '')}{flags(event.ret_names, look)})"
 
 
 REMARKS: Final[Mapping[str, Remark]] = {

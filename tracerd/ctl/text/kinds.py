@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tracerd.ctl.text import records
 from tracerd.ctl.text.look import Look
 from tracerd.ctl.text.sockets import message, messages, sockaddr, vector
 from tracerd.ctl.text.structures import (
@@ -89,7 +90,19 @@ def _either(value: Any, look: Look) -> str:
     return either(value, look)
 
 
+def _without_left(show: Show) -> Show:
+    """Return what shows a time to wait; what is left of it stands with the result."""
+
+    def show_time(value: Any, look: Look) -> str:
+        if isinstance(value, dict) and "left" in value:
+            value = {name: item for name, item in value.items() if name != "left"}
+        return show(value, look)
+
+    return show_time
+
+
 KINDS: Final[Mapping[str, Show]] = {
+    **records.KINDS,
     "any": _either,
     "buffer": content,
     "clone_args": clone_args,
@@ -128,8 +141,8 @@ KINDS: Final[Mapping[str, Show]] = {
     "statx": statx,
     "string": text,
     "strings": strings,
-    "timespec": timespec,
-    "timeval": timeval,
+    "timespec": _without_left(timespec),
+    "timeval": _without_left(timeval),
     "timevals": each(file_time),
     "utimbuf": struct(shows={"actime": FILE_MOMENT, "modtime": FILE_MOMENT}),
     "utsname": utsname,

@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
-from tracerd.ctl.text.calls import REMARKS, RETURNS
+from tracerd.ctl.text.calls import REMARKS, RETURNS, named_result
 from tracerd.ctl.text.escape import escape
 from tracerd.ctl.text.values import anything, link
 
@@ -43,6 +43,8 @@ def outcome(event: SyscallExit, look: Look) -> str:
     if event.ret is None or event.unfinished:
         return "= ?"
     shown = str(event.ret) if type(event.ret) is int else escape(str(event.ret))
+    if event.ret_names:
+        shown = named_result(event, look) or shown
     if event.syscall in RETURNS:
         shown = RETURNS[event.syscall](event.ret, look)
     if event.ret_path is not None:
