@@ -149,7 +149,7 @@ def number_of(expression):
     text = re.sub(r"\b(0x[0-9a-fA-F]+|[0-9]+)[uUlL]+\b", r"\1", expression)
     text = re.sub(r"\b0([0-7]+)\b", r"0o\1", text)
     text = re.sub(r"\([a-z_]+\)", "", text)  # casts
-    if not NUMBER.fullmatch(text) or not any(sign.isdigit() for sign in text):
+    if not NUMBER.fullmatch(text) or not re.search(r"\b[0-9]", text) or re.match("[A-F]", text):
         return None
     return eval(text, {"__builtins__": {}})
 

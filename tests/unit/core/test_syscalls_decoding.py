@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tracerd.core.decode import ioctl, names
 from tracerd.core.decode.names import descriptors, ipc, process, system, watches  # noqa: F401
 from tracerd.core.decode.names.descriptors import FCNTL
+from tracerd.core.decode.names.terminals import CHARACTERS
 from tracerd.core.syscalls import (
     I386_ROWS,
     ROWS,
@@ -201,6 +202,7 @@ DEPENDING = {
     ("fcntl", "arg"),
     ("ioctl", "arg"),
     ("prctl", "arg2"),
+    ("prctl", "arg5"),
     ("arch_prctl", "arg2"),
     ("landlock_add_rule", "rule_attr"),
     ("clone", "parent_tidptr"),
@@ -286,6 +288,7 @@ def test_only_few_rows_leave_arguments_out():
         ("mremap", "new_addr"),
         ("futex", "uaddr2"),  # FUTEX_WAIT
         ("futex", "val3"),
+        ("membarrier", "cpu_id"),
         ("ptrace", "addr"),  # PTRACE_TRACEME
         ("ptrace", "data"),
         ("reboot", "arg"),
@@ -446,17 +449,18 @@ def test_ioctl_arguments_that_go_in_and_out():
     assert ioctl_arg(0x5414, size) == ioctl_arg(0x5414, size, old) == shown
     assert ioctl_arg(0x541B, bytes(4), struct.pack("<i", 300)) == [300]
     assert ioctl_arg(0x5421, struct.pack("<i", 1), bytes(4)) == [1]
-    assert ioctl_arg(0x80086601, bytes(4), struct.pack("<I", 0x80000)) == ["0x80000"]
-    terminal = struct.pack("<IIIIB19x", 0x500, 5, 0xBF, 0x8A3B, 0)
+    assert ioctl_arg(0x80086601, bytes(4), struct.pack("<I", 0x80000)) == ["FS_EXTENT_FL"]
+    terminal = struct.pack("<IIIIB19s", 0x500, 5, 0xBF, 0x8A3B, 0, bytes(range(19)))
     assert (
         ioctl_arg(0x5401, b"", terminal)
         == ioctl_arg(0x5402, terminal)
         == {
-            "iflag": "0x500",
-            "oflag": "0x5",
-            "cflag": "0xbf",
-            "lflag": "0x8a3b",
-            "line": 0,
+            "iflag": ["ICRNL", "IXON"],
+            "oflag": ["NL0", "CR0", "TAB0", "BS0", "VT0", "FF0", "OPOST", "ONLCR"],
+            "cflag": ["B38400", "CS8", "CREAD"],
+            "lflag": ["ISIG", "ICANON", "ECHO", "ECHOE", "ECHOK", "IEXTEN", "ECHOCTL", "ECHOKE"],
+            "line": "N_TTY",
+            "cc": dict(zip([*CHARACTERS, "17", "18"], range(19), strict=True)),
         }
     )
 

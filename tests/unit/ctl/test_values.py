@@ -140,7 +140,7 @@ def test_nothing_is_left_out_on_request(utc):
         ("mprotect", "prot", [], "PROT_NONE"),
         ("prlimit64", "old_rlim", {"cur": "RLIM_INFINITY", "max": 1024},
          "{rlim_cur=RLIM64_INFINITY, rlim_max=1024}"),
-        ("semget", "semflg", ["IPC_CREAT", "0x1b6"], "IPC_CREAT|0666"),
+        ("semget", "semflg", ["IPC_CREAT", "0666"], "IPC_CREAT|0666"),
         ("shmget", "key", 0, "IPC_PRIVATE"),
         ("shmget", "key", -1, "0xffffffff"),
     ],
