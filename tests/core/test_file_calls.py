@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 from build import command
-from real import Tracing
+from msgspec import structs
+from real import EVERYTHING, Tracing
 
 from tracerd.core.syscalls import CATALOGUE, I386_ROWS
 from tracerd.protocol.events import LEVELS, SyscallExit
@@ -129,3 +130,17 @@ def test_from_which_level_on_each_counts(made):
     assert {label: found[label] for label in LEVELS_OF if label in calls} == {
         label: level for label, level in LEVELS_OF.items() if label in calls
     }
+
+
+def test_a_link_of_proc_matters_to_who_wants_where_it_leads(tracing, tmp_path):
+    """The pump leaves out what names no path below that; this one does, in a way."""
+    (tmp_path / "f").write_text("text")
+    everything = structs.replace(EVERYTHING, paths=frozenset({f"{tmp_path}/"}))
+    tracing.interest(everything)
+    script = f"exec 7<{tmp_path}/f; test -s /proc/self/fd/7; test -s /dev/fd/7; test -s /etc/passwd"
+    assert tracing.run("sh", "-c", script) == 0
+    asked = [e for e in tracing.of(SyscallExit) if e.syscall == "newfstatat"]
+    found = [(a.path, a.real) for e in asked for a in e.files if a.raw]
+    assert ("/proc/self/fd/7", f"{tmp_path}/f") in found
+    assert ("/dev/fd/7", f"{tmp_path}/f") in found
+    assert "/etc/passwd" not in {path for path, _ in found}

@@ -27,8 +27,11 @@ def matters(pair: Pair, prefixes: tuple[bytes, ...]) -> bool:
         path = entry.captured[plan.arg_enter[position]]
         if not isinstance(path, bytes) or (not path and back.failed):
             return True  # without an error, an empty path means the descriptor itself
-        if not path.startswith(b"/"):
-            base = entry.captured[base_at]
+        base = entry.captured[base_at]
+        if path.startswith(b"/"):
+            if base is not None:
+                return True  # a link of /proc leads elsewhere than it says
+        else:
             if not isinstance(base, bytes) or not base.startswith(b"/"):
                 return True
             path = base + b"/" + path

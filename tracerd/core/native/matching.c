@@ -60,6 +60,10 @@ static bool path_matters(const struct action *action, const struct buffer *entry
         if (!bytes_value(entry, action->bases[which], &head)) return true;
         if (head.length == 0 || head.at[0] != '/' || !is_plain(head)) return true;
         if (head.length == 1) head.length = 0; /* the root: the slash is ours */
+    } else if (action->bases[which] >= 0) {
+        struct cursor base = value_at(entry->data, entry->used, (size_t)action->bases[which]);
+        if (base.at != base.end && get_u8(&base) != TAG_NONE)
+            return true; /* a link of /proc leads elsewhere than it says */
     }
     if (!is_plain(tail)) return true;
     return begins_any(action, head, tail);
