@@ -238,6 +238,14 @@ def test_syscall_rets() -> None:
     assert {each["errno"] for each in lines} == {None, "EINVAL", "EBADF", "ENOENT", "ESPIPE"}
 
 
+@pytest.mark.parametrize(
+    ("name", "end"), [("text_files", 0), ("text_processes", -signal.SIGABRT), ("text_sockets", 0)]
+)
+def test_text(name: str, end: int, tmp_path: Path) -> None:
+    with running(name, tmp_path) as process:
+        assert process.wait(LIMIT_S) == end
+
+
 def test_threadfork(tmp_path: Path) -> None:
     with running("threadfork", tmp_path, 5) as process:
         assert line(process) == "READY"

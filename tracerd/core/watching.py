@@ -7,7 +7,7 @@ the wishes change, and when a process has become another: by fork, exec, or new 
 from __future__ import annotations
 
 import logging
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,10 @@ from tracerd.protocol.interest import Interest
 log = logging.getLogger("tracerd.tracer")
 
 _Tables: TypeAlias = dict[tuple[frozenset[Interest], Detail], Actions]
+
+
+_ENVP: Final = frozenset({Interest(envp=True)})
+"""No call but what is wanted of those that have to be seen anyhow: the environment."""
 
 
 class Watcher:
@@ -155,6 +159,8 @@ class Watcher:
             for wish in self._wishes
             if not process.hidden and _covers(wish, process)
         )
+        if process.hidden and any(wish.interest.envp for wish in self._wishes):
+            wanted = _ENVP  # its exec is the first that is told, and whole
         key = wanted, self._becoming
         found = self._tables.get(key)
         if found is None:

@@ -24,6 +24,7 @@ from tracerd.ctl.text.values import (
     link,
     mode,
     named,
+    path,
     typed_mode,
     variables,
 )
@@ -100,7 +101,8 @@ FORMS: Final[Mapping[str, Mapping[str, Show]]] = {
     "arch_prctl": {"arg2": _base},
     "execve": _environment,
     "execveat": _environment,
-    "futex": {"op": _futex_op, "val3": _bitset},
+    "futex": {"op": _futex_op, "utime": timespec, "val3": _bitset},
+    "getcwd": {"buf": path},
     "getrandom": {"ubuf": _random},
     "ioctl": {"cmd": request, "arg": requested},
     "mknod": {"mode": typed_mode},
@@ -118,6 +120,8 @@ FORMS: Final[Mapping[str, Mapping[str, Show]]] = {
     "semctl": {"arg": controlled("sem")},
     "semget": {"key": _key, "semflg": _ipc_flags},
     "shmctl": {"buf": controlled("shm")},
+    "symlink": {"oldname": path},
+    "symlinkat": {"oldname": path},
     "shmget": {"key": _key, "shmflg": _ipc_flags},
 }
 """Call -> argument -> how it is shown, whatever its kind."""

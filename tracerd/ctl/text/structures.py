@@ -144,6 +144,7 @@ _statx_fields: Final = struct(
         "attributes": flags,
         "attributes_mask": flags,
         "mode": typed_mode,
+        "mnt_id": hexadecimal,
         **dict.fromkeys(("atime", "btime", "ctime", "mtime"), file_time),
     },
     order="mask blksize attributes nlink uid gid mode ino size blocks attributes_mask atime btime "
@@ -156,10 +157,12 @@ def statx(value: Any, look: Look) -> str:
     """Show struct statx, whose device numbers are two fields each."""
     if isinstance(value, dict) and value.keys() != {"ptr"}:
         value = {"rdev": "0:0", **value}
+        mask = value.get("mask")
+        if isinstance(mask, list) and not {"STATX_BTIME", "STATX_ALL"} & set(map(str, mask)):
+            value.pop("btime", None)
         for name in ("rdev", "dev"):
             major, _, minor = str(value.pop(name, "0:0")).partition(":")
-            value[f"{name}_major"] = f"{int(major):#x}" if major.isdecimal() else major
-            value[f"{name}_minor"] = f"{int(minor):#x}" if minor.isdecimal() else minor
+            value[f"{name}_major"], value[f"{name}_minor"] = major, minor
     return _statx_fields(value, look)
 
 
@@ -241,7 +244,14 @@ def siginfo(value: Any, look: Look) -> str:
     return shown
 
 
-sigevent: Final = struct("sigev_", order="signo notify")
+_sigevent_fields: Final = struct("sigev_", order="value signo notify")
+
+
+def sigevent(value: Any, look: Look) -> str:
+    """Show struct sigevent; what comes with the signal, if it is anything."""
+    if isinstance(value, dict) and value.get("value") == "0x0":
+        value = {name: item for name, item in value.items() if name != "value"}
+    return _sigevent_fields(value, look)
 
 
 # Processes.

@@ -284,6 +284,10 @@ def anything(value: Any, look: Look = BARE) -> str:
             return quote(repr(value))
 
 
+_DELETED: Final = " (deleted)"
+
+
 def link(target: str, look: Look = BARE) -> str:
     """Show what a descriptor refers to: `</etc/passwd>`."""
-    return f"<{look.ink.path(angled(target))}>"
+    name = target.removesuffix(_DELETED)
+    return f"<{look.ink.path(angled(name))}>" + _DELETED.strip() * (name != target)
