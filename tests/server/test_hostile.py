@@ -182,7 +182,7 @@ def test_descriptors_nobody_asked_for(path, house):
 
 def test_thousands_of_connections(path, house):
     """Of one user: beyond the limit each is told so, or closed; others come in all the same."""
-    with room_for(6000), contextlib.ExitStack() as stack:
+    with room_for(2500 * ROUNDS + 500), contextlib.ExitStack() as stack:
         told = 0
         for number in range(2500 * ROUNDS):
             sock = stack.enter_context(connect(path))

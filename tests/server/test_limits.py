@@ -65,6 +65,21 @@ def test_subscriptions_of_a_user(serving, as_nobody):
     serving(body, subscriptions_per_uid=1)
 
 
+def test_bytes_in_the_queues_of_a_user(serving, as_nobody):
+    async def body(running):
+        async with as_nobody(running) as one, as_nobody(running) as two:
+            await one.subscribe(queue_bytes=600)
+            with pytest.raises(errors.LimitReached) as caught:
+                await two.subscribe(queue_bytes=401)
+            assert caught.value.limit == "bytes in the queues of a user"
+            assert caught.value.maximum == 1000
+            await two.subscribe(queue_bytes=400)
+            async with running.client() as root:
+                await root.subscribe()
+
+    serving(body, queue_bytes_per_uid=1000)
+
+
 def test_running_out_of_descriptors_does_not_end_the_listener(serving):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from as_unit import ROOT, allowed, section
 from hostile import Honest, public_directory
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from real_daemon import DEADLINE_S, Daemons, ended, tracer_of, wait_until
 
 UNITS = ROOT / "systemd"
@@ -151,6 +152,9 @@ def test_the_daemon_works_under_the_unit(public):
         record = public.directory / "trace"
         assert ctl(public, "record", "-o", record, "--", "true").returncode == 0
         assert "exit_group" in ctl(public, "replay", record).stdout
+        metrics = ctl(public, "status", "--openmetrics").stdout
+        names = {family.name for family in text_string_to_metric_families(metrics)}
+        assert {"tracerd_events", "tracerd_events_lost", "tracerd_subscription_queued"} <= names
     status = public.status()
     assert status["anomalies"] == 0
     daemon.terminate()

@@ -155,6 +155,7 @@ class Hub:
         if not peer.is_root and self._count(peer.uid) >= most:
             raise errors.LimitReached("subscriptions of a user", most)
         subscription = Subscription(request, compiled, peer, wire, self._limits)
+        self._check_memory(subscription)
         self._subscriptions[subscription.id] = subscription
         recording = subscription.recording = self._hold(subscription.question)
         try:
@@ -399,6 +400,14 @@ class Hub:
             self._lingering[uid] -= 1
             self._forget(subscription)
         self._tracing.tell(self._interest(), lambda _: self._bridge.stand_down(subscription))
+
+    def _check_memory(self, subscription: Subscription) -> None:
+        """Raise LimitReached if with this one its user's queues could hold too much."""
+        peer, most = subscription.peer, self._limits.queue_bytes_per_uid
+        theirs = (one for one in self._subscriptions.values() if one.peer.uid == peer.uid)
+        held = sum(one.max_bytes for one in theirs)
+        if not peer.is_root and held + subscription.max_bytes > most:
+            raise errors.LimitReached("bytes in the queues of a user", most)
 
     def _count(self, uid: int) -> int:
         return sum(one.peer.uid == uid for one in self._subscriptions.values())

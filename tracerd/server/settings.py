@@ -52,6 +52,8 @@ class Limits:
     max_queue_events: int = 1 << 16
     max_queue_bytes: int = 32 << 20
     """Requests for more are cut to these, not refused: a bound is a wish, not a promise."""
+    queue_bytes_per_uid: int = 512 << 20
+    """What the queues of a user's subscriptions may hold together.  Does not bind root."""
     string_limit: int = 256
     """Default; strace's own default, 32, is too short for most log lines."""
     max_string_limit: int = 1 << 16
