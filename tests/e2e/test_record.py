@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+FULL = "tracerctl: cannot write /dev/full: No space left on device\n"
 SCRIPT = "cat /etc/hostname | wc -c; exit 3"
 
 
@@ -77,6 +78,25 @@ def test_no_space_is_told_and_the_program_goes_on(tracerctl, tmp_path, verb):
     first = done.stderr.splitlines()[0]
     assert first.startswith("tracerctl: cannot write /dev/full: No space left on device")
     assert done.stderr.count("cannot write") == (2 if verb == "record" else 1)  # and the verdict
+
+
+def test_no_space_while_a_process_is_watched(tracerctl, daemon, processes, until, tracer_of):
+    """It is let go by `trace`, and stays as it was for `watch`."""
+    busy = ["sh", "-c", "while :; do kill -0 $$; done"]
+    watched = processes.start(busy)
+    assert tracerctl("attach", watched.pid, socket=daemon.socket).returncode == 0
+    done = tracerctl("watch", "-o", "/dev/full", socket=daemon.socket)
+    assert (done.returncode, done.stderr) == (1, FULL)
+    assert tracer_of(watched.pid) != 0
+    traced = processes.start(busy)
+    done = tracerctl("trace", "-o", "/dev/full", traced.pid)
+    assert (done.returncode, done.stderr) == (1, f"{FULL[:-1]}; detached from {traced.pid}\n")
+    assert tracer_of(traced.pid) == 0
+    done = tracerctl("record", "-o", "/dev/full", "-p", traced.pid)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{FULL[:-1]}; {traced.pid} runs on untraced\n")
+    until(lambda: tracer_of(traced.pid) == 0)
+    assert traced.poll() is None
 
 
 def test_a_file_that_may_not_grow(tracerctl, tmp_path):

@@ -140,10 +140,21 @@ def by_strace(program, where, log):
 
 
 def by_tracerctl(program, where, log):
-    """Return the lines of tracerctl."""
+    """Return the lines of `tracerctl run`."""
     more = ["-v"] if program.whole else []
     tracer = [*TRACERCTL, "run", "--env", "-s", str(program.limit), *more]
     return _run(tracer, program, where, log)
+
+
+def by_recording(program, where, log):
+    """Return strace's text that `tracerctl export` makes of a recording."""
+    trace = log.with_suffix(".trace")
+    _run([*TRACERCTL, "record", "--env", "-s", str(program.limit)], program, where, trace)
+    more = ["-v"] if program.whole else []
+    export = [*TRACERCTL, "export", "--format", "strace", "-s", str(program.limit), *more]
+    environment = os.environ | {"TZ": "UTC"}
+    subprocess.run([*export, "-o", log, trace], env=environment, timeout=TIMEOUT_S, check=True)
+    return log.read_text()
 
 
 def _run(tracer, program, where, log):
@@ -159,4 +170,4 @@ def _run(tracer, program, where, log):
         check=False,
     )
     assert done.returncode != 125, f"{program.name}: the tracer failed"
-    return log.read_text()
+    return log.read_text("utf-8", "replace")

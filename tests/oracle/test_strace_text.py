@@ -1,7 +1,8 @@
 """Lines of tracerctl are those of strace: same arguments, names, structures, results.
 
-For each program of the corpus the multiset of lines that `tracerctl run` shows is held against
-that of `strace -f -y`, both masked (see strace_lines.MASKS).  A line of strace that has no equal
+For each program of the corpus the multiset of lines that `tracerctl run` shows, or that `tracerctl
+export` makes of a recording, is held against that of `strace -f -y`, both masked (see
+strace_lines.MASKS).  A line of strace that has no equal
 is of one of the forms DIFFERENT, or the program is one that is not the same twice; and over all
 programs, those too, 99 of 100 lines of strace have their equal.
 """
@@ -13,7 +14,7 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import strace_lines
-from corpus import by_strace, by_tracerctl, programs
+from corpus import by_recording, by_strace, by_tracerctl, programs
 
 ENOUGH = 0.99
 
@@ -44,14 +45,19 @@ def test_lines(tmp_path):
     if os.environ.get("TRACERD_PUMP") == "python":
         corpus = corpus[:: len(corpus) // FEW]
 
-    def compare(program):
+    def compare(numbered):
+        number, program = numbered
         where = tmp_path / program.name
         theirs = by_strace(program, where, tmp_path / f"{program.name}.strace")
-        ours = by_tracerctl(program, where, tmp_path / f"{program.name}.tracerctl")
-        return strace_lines.of_strace(theirs), strace_lines.of_tracerctl(ours)
+        log = tmp_path / f"{program.name}.tracerctl"
+        if number % 2:
+            ours = strace_lines.of_strace(by_recording(program, where, log))
+        else:
+            ours = strace_lines.of_tracerctl(by_tracerctl(program, where, log))
+        return strace_lines.of_strace(theirs), ours
 
     with ThreadPoolExecutor(2) as pool:
-        results = dict(zip(corpus, pool.map(compare, corpus), strict=True))
+        results = dict(zip(corpus, pool.map(compare, enumerate(corpus)), strict=True))
 
     total = sum(theirs.total() for theirs, _ in results.values())
     equal = sum((theirs & ours).total() for theirs, ours in results.values())
