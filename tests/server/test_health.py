@@ -20,7 +20,7 @@ def test_a_young_daemon_has_nothing_to_tell(serving):
         status = await running.status()
         assert not any(n for counts in status["counters"].values() for n in counts.values())
         assert set(status["counters"]) == {
-            *("lost", "faults", "refused", "closed", "ended", "accept", "let_go", "log"),
+            *("lost", "faults", "refused", "closed", "ended", "accept", "history", "let_go", "log"),
         }
         assert 0 < status["descriptors"] < status["max_descriptors"]
 

@@ -97,6 +97,8 @@ class History:
         """The seq of the next event to come."""
         self._size = 0
         self._forgotten_ns = 0
+        self.evicted = 0
+        """How many events have been dropped, ever."""
 
     @property
     def on(self) -> bool:
@@ -151,6 +153,7 @@ class History:
     def _drop(self, count: int) -> None:
         for block in self._blocks[:count]:
             self._size -= block.size
+            self.evicted += len(block.payloads)
             self._forgotten_ns = max(self._forgotten_ns, block.latest)
         del self._blocks[:count]
 

@@ -318,6 +318,11 @@ class Hub:
             for one in self._bridge.blockers(process)
         ]
 
+    @property
+    def evicted(self) -> int:
+        """How many past events are no longer kept."""
+        return self._bridge.history.evicted
+
     def states(self, peer: Peer) -> list[messages.SubscriptionState]:
         """Return the accounts of the peer's subscriptions; of all for who manages."""
         return [

@@ -24,7 +24,6 @@ from tracerd.server.log import dropped_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracerd.core.commands import Statistics
     from tracerd.core.syscalls.model import Syscall
     from tracerd.core.tracee import Process
     from tracerd.protocol.filters import Compiled
@@ -108,7 +107,7 @@ async def status(house: House, caller: Caller, _call: messages.Nothing) -> messa
     if not everything:
         processes, tracees, held = await house.tracing.ask(Snapshot(), partial(_own, peer))
     descriptors, max_descriptors = _descriptors()
-    counters = _counters(health, now)
+    counters = _counters(house)
     return messages.StatusReply(
         version=__version__,
         run=house.run,
@@ -165,9 +164,10 @@ def _own(peer: Peer, processes: Sequence[Process]) -> tuple[int, int, int]:
     return len(seen), sum(len(each.threads) for each in seen), held
 
 
-def _counters(health: Health, core: Statistics) -> dict[str, dict[str, int]]:
-    counters = health.tally.counts()
+def _counters(house: House) -> dict[str, dict[str, int]]:
+    counters, core = house.health.tally.counts(), house.tracing.tracer.statistics
     counters["faults"] |= {"odd_stops": core.odd_stops, "untold": core.untold}
+    counters["history"] = {"evicted": house.hub.evicted}
     counters["let_go"] = {"tracee limit": core.let_go}
     counters["log"] = {"dropped": dropped_lines()}
     return counters

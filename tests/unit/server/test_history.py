@@ -66,7 +66,7 @@ def test_the_bound_holds_and_what_is_kept_is_the_newest_in_a_row(bound, rounds):
         told += [(payload, process) for payload in payloads]
         assert history.size <= bound
         found, missing = whole(history)
-        assert missing == history.oldest() - 1 == len(told) - len(found)
+        assert missing == history.oldest() - 1 == len(told) - len(found) == history.evicted
         assert [payload for _, payload in found] == [each for each, _ in told[missing:]]
         charged = sum(len(payload) + EVENT_BYTES for _, payload in found)
         assert charged <= history.size

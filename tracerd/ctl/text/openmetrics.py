@@ -88,6 +88,7 @@ FAMILIES: Final[Mapping[str, tuple[str, str, str]]] = {
     "closed": ("connections_closed", "why", "Connections that are over."),
     "ended": ("streams_ended", "why", "Streams that are over."),
     "accept": ("accept_failures", "errno", "Failures to take a connection."),
+    "history": ("past_events", "what", "Events kept for `since`, and no longer."),
     "let_go": ("processes_let_go", "why", "New processes that went untraced."),
     "log": ("log_lines", "what", "Lines of the log."),
 }
