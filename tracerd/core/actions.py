@@ -12,6 +12,8 @@ from typing import NamedTuple
 from tracerd.core.calls import NOT_RESTARTED
 from tracerd.core.state_calls import EXECS, STATE_CALLS
 from tracerd.core.syscalls import TABLED, lookup
+from tracerd.core.syscalls.effects import NOTHING as NOTHING_CHANGES
+from tracerd.core.syscalls.effects import Change, change_of
 from tracerd.core.syscalls.model import WIDTHS, Capture, How, Syscall
 from tracerd.core.syscalls.plan import Plan, plan_for
 from tracerd.protocol.detail import Detail
@@ -19,6 +21,8 @@ from tracerd.protocol.interest import NOTHING, Interest, either
 
 ABIS: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
 """AUDIT_ARCH_* of <linux/audit.h>."""
+
+NO_PLAN = Plan((), (), (), (), {}, {})
 
 CONTENT = frozenset({How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR, How.MMSGHDR})
 """Captures of buffer contents, whose limit is the subscribers' string limit."""
@@ -48,6 +52,8 @@ class Action(NamedTuple):
     """If not None, it is told only if it may have to do with a path that begins so."""
     detail: Detail = Detail.FULL
     """What was captured is enough for this level."""
+    change: Change = NOTHING_CHANGES
+    """What it does to descriptors, which the pump remembers."""
 
 
 class Actions:
@@ -83,8 +89,11 @@ class Actions:
         tell_enter = interest.enter is None or name in interest.enter
         tell_exit = interest.exit is None or name in interest.exit
         foreign = syscall.abi not in TABLED
+        change = change_of(syscall)
         if not (tell_enter or tell_exit or foreign or name in STATE_CALLS):
-            return None
+            if not change.effect:
+                return None
+            return Action(syscall, NO_PLAN, (), (), False, False, noted=False, change=change)
         detail = self._detail(name)
         plan = plan_for(syscall, detail)
         limit = self._content_limit(detail)
@@ -106,6 +115,7 @@ class Actions:
             again=name in NOT_RESTARTED,
             prefixes=self._prefixes(name, plan),
             detail=detail,
+            change=change,
         )
 
     def _detail(self, name: str) -> Detail:

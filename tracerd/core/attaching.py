@@ -103,6 +103,7 @@ class Attacher:
             scene.tracker.tasks[tid].leaving = False
         for leaving in scene.leavings:
             leaving.leaving.discard(process)
+        scene.pump.distrust_descriptors(process.pid)  # threads that have left run on
         self._keeper.forget_left(process, time.time_ns())
         job = self._begin(process, command, answer, PidFd(process.pid))
         job.pending = {tid for tid in process.threads if scene.tracker.tasks[tid].interrupted}
@@ -360,6 +361,7 @@ class Attacher:
         process = self._end(job)
         process.told = True
         process.untold.clear()
+        scene.pump.trust_descriptors(process.pid)
         if process.threads and job.pid not in process.threads:
             scene.tracker.leaderless.add(job.pid)
         if process.wants("attached"):

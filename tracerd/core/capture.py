@@ -14,6 +14,7 @@ from tracerd.core.descriptors import DELETED, examined, opened
 from tracerd.core.links import LONGEST, link_on_the_way
 from tracerd.core.memory import Memory
 from tracerd.core.presence import Presence
+from tracerd.core.remembered import Remembered
 from tracerd.core.syscalls.model import (
     Capture,
     Captured,
@@ -22,6 +23,7 @@ from tracerd.core.syscalls.model import (
     How,
     Message,
     Named,
+    OpenedFile,
     Part,
     Several,
     Strings,
@@ -78,11 +80,15 @@ def as_int(word: int) -> int:
 
 
 class Capturer:
-    """Reads captures of a stopped tracee."""
+    """Reads captures of a stopped tracee.
 
-    def __init__(self, memory: Memory) -> None:
+    remembered: looks at descriptors, kept true by whoever calls; without it, each is a new one.
+    """
+
+    def __init__(self, memory: Memory, remembered: Remembered | None = None) -> None:
         self._memory = memory
         self._presence = Presence()
+        self._remembered = remembered or Remembered()
         self._how: dict[How, _Reader] = {
             How.CSTRING: self._cstring,
             How.BYTES: self._bytes,
@@ -311,12 +317,27 @@ class Capturer:
         self, capture: Capture, tid: int, _space: int, args: tuple[int, ...], _ret: int
     ) -> Captured:
         fd = as_int(args[capture.a] >> max(capture.b, 0))
-        return opened(tid, fd, details=True) if capture.c == DETAILS else descriptor(tid, fd)
+        return self._descriptor(tid, fd, details=capture.c == DETAILS)
+
+    def _descriptor(self, tid: int, fd: int, *, details: bool) -> Captured:
+        if fd < 0:
+            return None
+        value = self._remembered.recall(tid, fd, details=details)
+        if value is None:
+            value = opened(tid, fd, details=True) if details else _checked(f"/proc/{tid}/fd/{fd}")
+            self._remembered.remember(tid, fd, value, details=details)
+        return value
 
     def _ret_fd(
         self, capture: Capture, tid: int, _space: int, _args: tuple[int, ...], ret: int
     ) -> Captured:
-        return opened(tid, ret, details=capture.c == DETAILS)
+        details = capture.c == DETAILS
+        value = opened(tid, ret, details=details)
+        if value is not None:
+            self._remembered.remember(
+                tid, ret, value if details else _plain(value), details=details
+            )
+        return value
 
     def _base(
         self, capture: Capture, tid: int, space: int, args: tuple[int, ...], _ret: int
@@ -331,7 +352,7 @@ class Capturer:
         dirfd = as_int(args[capture.a]) if capture.a >= 0 else AT_FDCWD
         if dirfd == AT_FDCWD:
             return _checked(f"/proc/{tid}/cwd")
-        return descriptor(tid, dirfd)
+        return self._descriptor(tid, dirfd, details=False)
 
     def _is_local(self, capture: Capture, tid: int, space: int, args: tuple[int, ...]) -> bool:
         """Whether a socket address names a file relative to the working directory."""
@@ -375,8 +396,6 @@ def _checked(link: str) -> Captured:
     return target
 
 
-def descriptor(tid: int, fd: int) -> Captured:
-    """Return what a descriptor of a tracee refers to; None if it is not open."""
-    if fd < 0:
-        return None
-    return _checked(f"/proc/{tid}/fd/{fd}")
+def _plain(file: OpenedFile) -> Captured:
+    """Return what `_checked` does, from what was opened."""
+    return file if file.deleted or file.link.endswith(DELETED) else file.link

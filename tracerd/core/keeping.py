@@ -29,6 +29,7 @@ from tracerd.core.scene import Scene, Target
 from tracerd.core.sight import IO_URING, UNSEEN, Sight
 from tracerd.core.state_calls import CREDENTIAL_CALLS, ROOT_CALLS
 from tracerd.core.syscalls import TABLED, lookup
+from tracerd.core.syscalls.effects import CLONE_FILES
 from tracerd.core.tracee import Process
 from tracerd.core.tracker import (
     Anomaly,
@@ -127,6 +128,7 @@ class Keeper:
         if name == "io_uring_setup":
             self._blind(process, back, IO_URING, UNSEEN)
         if (clone_flags(entry) or 0) & CLONE_UNTRACED:
+            scene.pump.distrust_descriptors(process.pid)
             self._blind(process, back, "untraced child", f"task {back.ret} escapes tracing")
 
     def _changed(self, process: Process, tid: int) -> None:
@@ -187,6 +189,7 @@ class Keeper:
         self._watcher.identify(process)
         scene.join(process, fact.child, scene.comms.get(fact.tid, parent.comm))
         scene.watch(process, fact.child)
+        self._judge_descriptors(parent, process, fact)
         if not process.owners or process.held:
             scene.pump.set_manual(fact.child, True)
         if parent.wants("new_child"):
@@ -201,6 +204,19 @@ class Keeper:
             scene.emit(parent, event)
         if not fact.thread:
             self.sight.born(parent, process)
+
+    def _judge_descriptors(self, parent: Process, process: Process, fact: Made) -> None:
+        """Say whether a new process has a table of descriptors of its own, as after any fork."""
+        if fact.thread:
+            return
+        pump = self._scene.pump
+        entry = pump.entry(fact.tid)
+        flags = None if entry is None else clone_flags(entry)
+        shares = kernel.shares_files(fact.child, fact.tid) if flags is None else flags & CLONE_FILES
+        if shares:
+            pump.distrust_descriptors(parent.pid)
+        elif shares is not None:
+            pump.trust_descriptors(process.pid)
 
     def _new_process(self, parent: Process, fact: Made) -> Process:
         pid = fact.child

@@ -146,6 +146,19 @@ def arch(tid: int) -> int:
     return int.from_bytes(_info[4:8], "little")
 
 
+KCMP_FILES = 2
+_KCMP = {"x86_64": 312, "aarch64": 272}.get(os.uname().machine, -1)
+_syscall = ctypes.PyDLL(None, use_errno=True).syscall
+_syscall.argtypes = (ctypes.c_long,) * 6
+_syscall.restype = ctypes.c_long
+
+
+def shares_files(tid: int, other: int) -> bool | None:
+    """Whether two tasks use the same table of descriptors; None: there is no telling (kcmp(2))."""
+    order = _syscall(_KCMP, tid, other, KCMP_FILES, 0, 0)
+    return None if order < 0 else bool(order == 0)
+
+
 AT_EXEC = (5, 5 | 4 << 8)
 """si_signo and si_code of PTRACE_GETSIGINFO at a PTRACE_EVENT_EXEC stop."""
 

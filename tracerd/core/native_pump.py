@@ -61,6 +61,8 @@ class NativePump:
         self.forget = pump.forget
         self.new_image = pump.new_image
         self.ended_process = pump.ended_process
+        self.trust_descriptors = pump.trust_descriptors
+        self.distrust_descriptors = pump.distrust_descriptors
         self.set_manual = pump.set_manual
         self.is_manual = pump.is_manual
         self.skip = pump.skip
@@ -69,6 +71,7 @@ class NativePump:
         self.close = pump.close
         self.histogram = pump.histogram
         self.placements = pump.placements
+        self.looks = pump.looks
         self.kept = pump.kept
 
     @property

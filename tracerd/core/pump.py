@@ -122,6 +122,16 @@ class Pump(Protocol):
     def ended_process(self, tgid: int) -> None:
         """The process is gone: drop what is kept of its memory."""
 
+    def trust_descriptors(self, tgid: int) -> None:
+        """Whatever happens to this process's descriptors shows in its tasks' calls.
+
+        All of them are watched, and nobody else shares the table.  Without it, and whenever a task
+        does not stop at each call, a descriptor is looked at in /proc each time it is captured.
+        """
+
+    def distrust_descriptors(self, tgid: int) -> None:
+        """Not so, until its next exec."""
+
     def set_manual(self, tid: int, manual: bool) -> None:
         """Return all stops of this task from `wait`, or no longer; it need not be watched yet."""
 
@@ -166,6 +176,9 @@ class Pump(Protocol):
 
     def placements(self) -> dict[str, int]:
         """Return how often the tracer went to a lone tracee's CPU, and left.  From any thread."""
+
+    def looks(self) -> dict[str, int]:
+        """Return how often a descriptor was looked at in /proc, and how often that was spared."""
 
     def close(self) -> None:
         """Drop all resources."""

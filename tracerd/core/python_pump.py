@@ -12,6 +12,7 @@ from tracerd.core.capture import Capturer
 from tracerd.core.memory import Memory
 from tracerd.core.prefixes import matters
 from tracerd.core.pump import MAX_BATCH, Call, Mode, Pair, Stop, will_run_again
+from tracerd.core.remembered import Remembered
 from tracerd.core.syscalls.model import Captured
 from tracerd.core.wait_status import SECCOMP_STOP, SYSCALL_STOP
 
@@ -24,10 +25,11 @@ class _Task:
     """A watched task.
 
     entry: the call it is in, if that has an action; compare: whether what was passed can still be
-    compared with what is there now; entered: its last syscall stop was at an entry.
+    compared with what is there now; entered: its last syscall stop was at an entry.  sees: it was
+    resumed such that it stops at every call, and the stop is handled here.
     """
 
-    __slots__ = ("actions", "compare", "entered", "entry", "mode", "space")
+    __slots__ = ("actions", "compare", "entered", "entry", "mode", "sees", "space")
 
     def __init__(self, space: int, actions: Actions, mode: Mode) -> None:
         self.space = space
@@ -36,6 +38,7 @@ class _Task:
         self.entry: Call | None = None
         self.compare = True
         self.entered = False
+        self.sees = False
 
 
 class PythonPump:
@@ -47,7 +50,8 @@ class PythonPump:
     def __init__(self) -> None:
         self.stops = 0
         self._memory = Memory()
-        self._capturer = Capturer(self._memory)
+        self._remembered = Remembered()
+        self._capturer = Capturer(self._memory, self._remembered)
         self._tasks: dict[int, _Task] = {}
         self._crowds: dict[int, int] = {}
         """How many tasks a process has, by tgid."""
@@ -67,6 +71,7 @@ class PythonPump:
         if task is None:
             self._crowds[tgid] = self._crowds.get(tgid, 0) + 1
             self._tasks[tid] = _Task(tgid, actions, mode)
+            self._remembered.join(tid, tgid)
         else:
             task.actions, task.mode = actions, mode
 
@@ -74,6 +79,7 @@ class PythonPump:
         """The task is gone or detached."""
         task = self._tasks.pop(tid, None)
         if task is not None:
+            self._remembered.leave(tid, task.space)
             self._crowds[task.space] -= 1
             if not self._crowds[task.space]:
                 del self._crowds[task.space]
@@ -94,15 +100,27 @@ class PythonPump:
             task.entry, task.entered = entry._replace(tid=tid), True
             task.compare = False  # what was passed is gone
         self._memory.forget(task.space)
+        self._remembered.new_image(tid)
 
     def ended_process(self, tgid: int) -> None:
         """The process is gone: drop what is kept of its memory."""
         self._memory.forget(tgid)
 
+    def trust_descriptors(self, tgid: int) -> None:
+        """Whatever happens to this process's descriptors shows in its tasks' calls."""
+        self._remembered.trust(tgid)
+
+    def distrust_descriptors(self, tgid: int) -> None:
+        """Not so, until its next exec."""
+        self._remembered.distrust(tgid)
+
     def set_manual(self, tid: int, manual: bool) -> None:
         """Return all stops of this task from `wait`, or no longer; it need not be watched yet."""
         if manual:
             self._manual.add(tid)
+            task = self._tasks.get(tid)
+            if task is not None:
+                self._note_sees(tid, task, sees=False)
         else:
             self._manual.discard(tid)
 
@@ -116,14 +134,23 @@ class PythonPump:
         if task is None:
             request = kernel.SYSCALL if tid in self._manual else kernel.CONT
             return kernel.resume(request, tid, signo)
-        if (
-            task.mode is Mode.CALLS
-            or tid in self._manual
-            or (task.mode is Mode.FILTERED and task.entry is not None)
-        ):
+        sees = task.mode is Mode.CALLS and tid not in self._manual
+        if sees is not task.sees:
+            self._note_sees(tid, task, sees=sees)
+        if sees or tid in self._manual or (task.mode is Mode.FILTERED and task.entry is not None):
             return kernel.resume(kernel.SYSCALL, tid, signo)
-        task.entry, task.entered = None, False
+        self._drop_entry(tid, task)
         return kernel.resume(kernel.CONT, tid, signo)
+
+    def _note_sees(self, tid: int, task: _Task, *, sees: bool) -> None:
+        task.sees = sees
+        self._remembered.sees(tid, sees=sees)
+
+    def _drop_entry(self, tid: int, task: _Task) -> None:
+        """Whatever call the task was in, it is over."""
+        if task.entry is not None and task.entry.action.change.effect:
+            self._remembered.ended(tid)
+        task.entry, task.entered = None, False
 
     def wait(self) -> list[Stop | Pair]:
         """Return what is for the tracer: see pump.Pump."""
@@ -161,8 +188,7 @@ class PythonPump:
 
     def skip(self, tid: int) -> None:
         """Resume a task at a syscall-exit-stop whose call is to be run again, unrecorded."""
-        task = self._tasks[tid]
-        task.entry, task.entered = None, False
+        self._drop_entry(tid, self._tasks[tid])
         self.resume(tid)
 
     def handle(self, tid: int) -> Pair | None:
@@ -170,21 +196,20 @@ class PythonPump:
         when_ns = time.monotonic_ns()
         op, info = kernel.syscall_info(tid)
         task, noted = self._tasks[tid], None
+        self._remembered.now_ns = when_ns
         if op == kernel.EXIT:
-            task.entered = False
             entry = task.entry
+            self._drop_entry(tid, task)
             if entry is not None:
-                task.entry = None
                 noted = self._returned(tid, task, entry, info, when_ns)
         elif op == kernel.SECCOMP and (task.entered or task.mode is Mode.FREE):
             pass  # its syscall-enter-stop has been seen, or nobody wants it
         elif op:
+            self._drop_entry(tid, task)
             task.entered = True
             action = task.actions.find(info[0], info[1])
             if action is not None:
                 self._entered(tid, task, action, info, when_ns)
-            else:
-                task.entry = None
         else:
             # Killed; or it was a leader, and the thread that took its place by execve is at a stop
             # of its own by now, which has yet to be waited for.
@@ -201,6 +226,8 @@ class PythonPump:
             captured = self._capturer.read(action.enter, tid, task.space, args, -1)
         entry = _new(Call, (tid, True, action, info[1], args, 0, False, when_ns, captured, ()))
         task.entry, task.compare = entry, True
+        if action.change.effect:
+            self._remembered.entered(tid, action.change, args)
         if action.tell_enter:
             self._queue.append(entry)
 
@@ -264,6 +291,7 @@ class PythonPump:
             "crowds": list(self._crowds),
             "manual": list(self._manual),
             "memory": self._memory.kept(),
+            **self._remembered.kept(),
         }
 
     def histogram(self) -> list[int]:
@@ -273,6 +301,10 @@ class PythonPump:
     def placements(self) -> dict[str, int]:
         """Nothing: as it holds the GIL, it must not run below others."""
         return {}
+
+    def looks(self) -> dict[str, int]:
+        """Return how often a descriptor was looked at in /proc, and how often that was spared."""
+        return {"looked": self._remembered.looked, "recalled": self._remembered.recalled}
 
     def close(self) -> None:
         """Drop all resources."""

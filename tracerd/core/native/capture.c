@@ -382,6 +382,11 @@ static uint64_t with_head(const struct capture *capture, uint64_t length) {
 
 /* --- descriptors and files ---------------------------------------------------------------------- */
 
+static bool ends_deleted(const char *target, size_t length) {
+    return length >= DELETED_LENGTH &&
+           !memcmp(target + length - DELETED_LENGTH, DELETED, DELETED_LENGTH);
+}
+
 /* What OpenedFile.more has, of a socket or a pidfd; return how many bytes. */
 static size_t more_of(const char *link, const char *target, size_t length, mode_t mode, char *to,
                       size_t room) {
@@ -418,8 +423,7 @@ static void put_examined(struct buffer *to, const char *link, const char *target
     if (!known) memset(&found, 0, sizeof found);
     else if (details)
         more_length = more_of(link, target, length, found.st_mode, more, sizeof more);
-    if (known && found.st_nlink == 0 && length >= DELETED_LENGTH &&
-        !memcmp(target + length - DELETED_LENGTH, DELETED, DELETED_LENGTH)) {
+    if (known && found.st_nlink == 0 && ends_deleted(target, length)) {
         /* A directory keeps one link of its own; rmdir takes it to zero as unlink a file's. */
         deleted = true;
         if (!S_ISLNK(found.st_mode)) length -= DELETED_LENGTH;
@@ -447,9 +451,7 @@ static void put_link(struct buffer *to, const char *link, enum depth depth) {
         put_tag(to, TAG_NONE);
         return;
     }
-    bool odd = length >= DELETED_LENGTH &&
-               !memcmp(target + length - DELETED_LENGTH, DELETED, DELETED_LENGTH);
-    if (depth != LINK || odd) {
+    if (depth != LINK || ends_deleted(target, (size_t)length)) {
         put_examined(to, link, target, (size_t)length, depth == DETAILED);
     } else {
         put_tag(to, TAG_BYTES);
@@ -457,14 +459,56 @@ static void put_link(struct buffer *to, const char *link, enum depth depth) {
     }
 }
 
-static void put_descriptor(const struct scene *scene, int64_t fd, enum depth depth) {
+/* What was seen of a descriptor, if that still holds, else a look at it. */
+static void put_descriptor(const struct scene *scene, int32_t fd, enum depth depth) {
+    struct buffer *to = scene->to;
     char link[64];
+    size_t start = to->used;
+    bool details = depth == DETAILED;
     if (fd < 0) {
-        put_tag(scene->to, TAG_NONE);
+        put_tag(to, TAG_NONE);
         return;
     }
-    snprintf(link, sizeof link, "/proc/%d/fd/%lld", scene->task->tid, (long long)fd);
-    put_link(scene->to, link, depth);
+    if (descriptors_recall(scene->pump, scene->task, (uint32_t)fd, details, to)) return;
+    snprintf(link, sizeof link, "/proc/%d/fd/%d", scene->task->tid, fd);
+    put_link(to, link, depth);
+    if (!to->failed)
+        descriptors_remember(scene->pump, scene->task, (uint32_t)fd, details, to->data + start,
+                             to->used - start);
+}
+
+/* Of a new descriptor, which is always looked at; a capture of it may follow that wants less. */
+static void put_returned(const struct scene *scene, enum depth depth) {
+    struct buffer *to = scene->to, *plain = &scene->pump->scratch;
+    char link[64];
+    size_t start = to->used;
+    if (scene->ret < 0) {
+        put_tag(to, TAG_NONE);
+        return;
+    }
+    snprintf(link, sizeof link, "/proc/%d/fd/%lld", scene->task->tid, (long long)scene->ret);
+    put_link(to, link, depth);
+    if (to->failed || scene->ret > INT32_MAX) return;
+    const unsigned char *value = to->data + start;
+    size_t length = to->used - start;
+    if (depth == EXAMINED && *value == TAG_OPENED) {
+        struct cursor from = {value + 1 + 8 + 8, value + length};
+        bool deleted = get_u8(&from) != 0;
+        size_t size;
+        get_u32(&from);
+        get_u64(&from);
+        const unsigned char *target = get_bytes(&from, &size);
+        if (!deleted && !ends_deleted((const char *)target, size)) {
+            buffer_clear(plain);
+            put_tag(plain, TAG_BYTES);
+            put_bytes(plain, target, size);
+            if (plain->failed) return;
+            value = plain->data;
+            length = plain->used;
+        }
+    }
+    descriptors_remember(scene->pump, scene->task, (uint32_t)scene->ret, depth == DETAILED, value,
+                         length);
 }
 
 static int32_t dirfd_of(const struct scene *scene, const struct capture *capture) {
@@ -650,7 +694,7 @@ static void carry_out(const struct scene *scene, const struct capture *capture) 
                        capture->c == DETAILS ? DETAILED : LINK);
         break;
     case HOW_RET_FD:
-        put_descriptor(scene, scene->ret, capture->c == DETAILS ? DETAILED : EXAMINED);
+        put_returned(scene, capture->c == DETAILS ? DETAILED : EXAMINED);
         break;
     case HOW_BASE:
         base(scene, capture);

@@ -38,9 +38,10 @@ static long request(long what, int tid, uintptr_t address, uintptr_t data) {
 
 bool task_resume(struct pump *pump, struct task *task, int signo) {
     bool calls = true;
+    descriptors_see(task, task->watched && task->mode == MODE_CALLS && !task->manual);
     if (!task->manual) {
         if (task->mode == MODE_FREE) {
-            inside_drop(pump, &task->inside);
+            inside_drop(pump, task);
             calls = false;
         } else if (task->mode == MODE_FILTERED) {
             calls = task->inside.action != NULL;
@@ -58,7 +59,7 @@ bool pump_resume(struct pump *pump, int tid, int signo) {
 }
 
 void task_skip(struct pump *pump, struct task *task) {
-    inside_drop(pump, &task->inside);
+    inside_drop(pump, task);
     task->at_entry = false;
     task_resume(pump, task, 0);
 }
@@ -128,7 +129,7 @@ static void note(struct pump *pump, const struct record *record) {
 static void entered(struct pump *pump, struct task *task, const struct syscall_info *info,
                     int64_t when) {
     struct inside *inside = &task->inside;
-    inside_drop(pump, inside);
+    inside_drop(pump, task);
     if (task->mode == MODE_FREE && !task->manual) return;
     bool owned;
     struct action *action = action_of(pump, task, info->arch, info->of.entry.nr, &owned);
@@ -143,6 +144,7 @@ static void entered(struct pump *pump, struct task *task, const struct syscall_i
         pump->strings.address = 0;
         capture_all(pump, task, &action->enter, inside->args, WORDS, -1, &inside->captured);
     }
+    if (action->change.effect) descriptors_entered(pump, task);
     if (!action->tell_enter) return;
     struct record *record = begin(pump, task, NULL);
     if (!record) return;
@@ -181,8 +183,9 @@ static void returned(struct pump *pump, struct task *task, const struct syscall_
     if (!action) return;
     int64_t ret = info->of.back.value;
     bool failed = info->of.back.failed != 0;
+    descriptors_ended(pump, task);
     if (!action->tell_exit && !action->noted) {
-        inside_drop(pump, inside);
+        inside_drop(pump, task);
         return;
     }
     unsigned char changed[MAX_CHANGED];
@@ -212,7 +215,7 @@ static void returned(struct pump *pump, struct task *task, const struct syscall_
             queue_end(&pump->queue, record, true);
         }
     }
-    inside_drop(pump, inside);
+    inside_drop(pump, task);
 }
 
 void task_handle(struct pump *pump, struct task *task, int64_t when) {

@@ -115,6 +115,22 @@ static PyObject *pump_ended_process(PyObject *object, PyObject *args) {
     return none();
 }
 
+static PyObject *pump_trust(PyObject *object, PyObject *args) {
+    int tgid;
+    if (!PyArg_ParseTuple(args, "i:trust_descriptors", &tgid)) return NULL;
+    struct space *space = map_get(&((PumpObject *)object)->pump.spaces, tgid);
+    if (space) space->descriptors.trusted = true;
+    return none();
+}
+
+static PyObject *pump_distrust(PyObject *object, PyObject *args) {
+    int tgid;
+    if (!PyArg_ParseTuple(args, "i:distrust_descriptors", &tgid)) return NULL;
+    struct space *space = map_get(&((PumpObject *)object)->pump.spaces, tgid);
+    if (space) space->descriptors.escaped = true;
+    return none();
+}
+
 static PyObject *pump_set_manual(PyObject *object, PyObject *args) {
     PumpObject *self = (PumpObject *)object;
     int tid, manual;
@@ -190,7 +206,8 @@ static PyObject *pump_handle(PyObject *object, PyObject *args) {
     if (!PyArg_ParseTuple(args, "i:handle", &tid) || !is_open(self)) return NULL;
     struct task *task = task_of(pump, tid);
     size_t before = pump->found_count;
-    if (task) task_handle(pump, task, now_ns());
+    pump->clock = now_ns();
+    if (task) task_handle(pump, task, pump->clock);
     else pump_resume(pump, tid, 0);
     actions_bury(pump);
     PyObject *pair = NULL;
@@ -376,6 +393,13 @@ static PyObject *pump_placements(PyObject *object, PyObject *unused) {
     return dict;
 }
 
+static PyObject *pump_looks(PyObject *object, PyObject *unused) {
+    (void)unused;
+    struct pump *pump = &((PumpObject *)object)->pump;
+    return Py_BuildValue("{s:K,s:K}", "looked", (unsigned long long)atomic_load(&pump->looked),
+                         "recalled", (unsigned long long)atomic_load(&pump->recalled));
+}
+
 static bool keep(PyObject *list, int number) {
     PyObject *made = PyLong_FromLong(number);
     bool done = made && PyList_Append(list, made) == 0;
@@ -514,6 +538,8 @@ static PyMethodDef methods[] = {
     {"forget", pump_forget, METH_VARARGS, NULL},
     {"new_image", pump_new_image, METH_VARARGS, NULL},
     {"ended_process", pump_ended_process, METH_VARARGS, NULL},
+    {"trust_descriptors", pump_trust, METH_VARARGS, NULL},
+    {"distrust_descriptors", pump_distrust, METH_VARARGS, NULL},
     {"set_manual", pump_set_manual, METH_VARARGS, NULL},
     {"is_manual", pump_is_manual, METH_VARARGS, NULL},
     {"resume", pump_resume_method, METH_VARARGS, NULL},
@@ -527,6 +553,7 @@ static PyMethodDef methods[] = {
     {"take", pump_take, METH_VARARGS, NULL},
     {"histogram", pump_histogram, METH_NOARGS, NULL},
     {"placements", pump_placements, METH_NOARGS, NULL},
+    {"looks", pump_looks, METH_NOARGS, NULL},
     {"kept", pump_kept, METH_NOARGS, NULL},
     {"close", pump_close, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -212,6 +212,28 @@ static bool paths_read(PyObject *plan, struct action *action) {
     return fine;
 }
 
+/* --- what it does to descriptors ------------------------------------------------------------------------ */
+
+static bool change_read(PyObject *from, struct change *change) {
+    PyObject *found = PyObject_GetAttrString(from, "change");
+    if (!found) return false;
+    int effect;
+    long long mask;
+    bool fine = get_int(found, "effect", &effect) && get_int(found, "a", &change->a) &&
+                get_int(found, "b", &change->b) && get_int(found, "c", &change->c) &&
+                get_long(found, "mask", &mask);
+    Py_DECREF(found);
+    if (!fine) return false;
+    if (effect < EFFECT_NONE || effect > EFFECT_RENAMES || change->a < 0 || change->a >= WORDS ||
+        change->b < 0 || change->b >= WORDS || change->c < 0 || change->c >= WORDS) {
+        PyErr_SetString(PyExc_ValueError, "a change that the native pump does not know");
+        return false;
+    }
+    change->effect = (enum effect)effect;
+    change->mask = (uint64_t)mask;
+    return true;
+}
+
 /* --- actions and tables -------------------------------------------------------------------------------- */
 
 static bool action_read(PyObject *from, struct action *action) {
@@ -224,6 +246,7 @@ static bool action_read(PyObject *from, struct action *action) {
                 get_truth(from, "tell_exit", &action->tell_exit) &&
                 get_truth(from, "noted", &action->noted) &&
                 get_truth(from, "again", &action->again) && prefixes_read(from, action) &&
+                change_read(from, &action->change) &&
                 get_int(plan, "opened", &action->opened) && paths_read(plan, action);
     Py_XDECREF(enter);
     Py_XDECREF(back);

@@ -110,6 +110,22 @@ struct capture {
     struct part *parts;
 };
 
+enum effect { /* effects.Effect */
+    EFFECT_NONE,
+    EFFECT_CLOSES,
+    EFFECT_CLOSES_RANGE,
+    EFFECT_UNSHARES,
+    EFFECT_FORGETS,
+    EFFECT_ESCAPES,
+    EFFECT_RENAMES,
+};
+
+struct change { /* effects.Change */
+    enum effect effect;
+    int a, b, c;
+    uint64_t mask;
+};
+
 struct prefix {
     size_t length;
     unsigned char *text;
@@ -128,6 +144,7 @@ struct action {
     int *paths; /* indices in enter; each with that of its base, -1: none */
     int *bases;
     int opened; /* index in exit of RET_FD, -1: none */
+    struct change change;
 };
 
 extern struct action no_action; /* in a slot: the call is let pass */
@@ -144,9 +161,28 @@ struct table { /* one Actions object */
 
 /* --- who is traced ---------------------------------------------------------------------------- */
 
+struct look { /* at a descriptor: what a capture of it gave */
+    uint32_t fd;
+    bool details, named; /* named: it has a path, which can change */
+    uint64_t names;      /* pump->names, then */
+    int64_t when;
+    uint32_t length;
+    unsigned char *value; /* encoded; NULL: none */
+};
+
+struct descriptors { /* of a process; see descriptors.c */
+    size_t seeing, changing;
+    bool trusted, escaped;
+    int reference;
+    uint64_t age;
+    struct look *looks; /* a descriptor's place is its number modulo room */
+    uint32_t room;      /* a power of two, or 0 */
+};
+
 struct space { /* a process */
     int tgid;
     size_t tasks;
+    struct descriptors descriptors;
     int fd; /* its memory, or -1 */
     struct space *newer, *older;
 };
@@ -155,7 +191,8 @@ struct inside { /* a call that was entered */
     struct action *action; /* NULL: none */
     uint64_t nr, args[WORDS];
     int64_t when;
-    bool stale; /* what it captured is of an image that is gone */
+    bool stale;    /* what it captured is of an image that is gone */
+    bool changing; /* it is counted as one that changes descriptors or names */
     struct buffer captured;
 };
 
@@ -165,6 +202,8 @@ struct task {
     bool at_entry; /* its last stop was a syscall-entry-stop, which a SECCOMP stop may follow */
     enum mode mode;
     bool waits; /* its status is in the batch, not handled yet */
+    bool sees;  /* it was resumed such that it stops at every call, and that is handled here */
+    uint64_t age; /* of its descriptors, when it was found to share them; 0: not yet */
     struct space *space;
     struct table *table;
     struct inside inside;
@@ -296,7 +335,10 @@ struct pump {
     struct found *found;
     size_t found_count, found_room;
     int64_t clock; /* as of the last look at it */
+    uint64_t names; /* how often names have changed */
+    size_t naming;  /* tasks that are in a call that changes some */
     _Atomic uint64_t stops, reads, histogram[BUCKETS];
+    _Atomic uint64_t looked, recalled; /* descriptors, in /proc and here */
     _Atomic(struct action *) dead;
     bool failed; /* a Python exception is set */
     void *saved; /* the thread state while the GIL is not held */
@@ -312,7 +354,7 @@ void task_watch(struct pump *, struct task *, struct space *, struct table *, en
 void task_forget(struct pump *, int tid);
 void task_manual(struct pump *, int tid, bool manual);
 void task_new_image(struct pump *, int tid, int former);
-void inside_drop(struct pump *, struct inside *);
+void inside_drop(struct pump *, struct task *);
 struct space *space_of(struct pump *, int tgid); /* made if need be; NULL: out of memory */
 void space_left(struct pump *, struct space *); /* by one of its tasks */
 struct action *action_of(struct pump *, struct task *, uint32_t arch, uint64_t nr, bool *owned);
@@ -337,6 +379,17 @@ bool stat_known(const char *path, struct stat *); /* what is known of it without
 /* links.c */
 enum { LONGEST_LINK = 64 }; /* bytes of a path that are looked at */
 bool link_on_the_way(const unsigned char *path, size_t length, int tid, char *link, size_t room);
+
+/* descriptors.c: what descriptors refer to, remembered */
+void descriptors_entered(struct pump *, struct task *); /* a call that changes something */
+void descriptors_ended(struct pump *, struct task *);   /* so it may have done by now */
+void descriptors_see(struct task *, bool sees);
+void descriptors_left(struct task *); /* its process, by a task */
+void descriptors_new_image(struct task *);
+bool descriptors_recall(struct pump *, struct task *, uint32_t fd, bool details, struct buffer *);
+void descriptors_remember(struct pump *, struct task *, uint32_t fd, bool details,
+                          const unsigned char *value, size_t length);
+void descriptors_free(struct descriptors *);
 
 /* encoding.c: a captured value is a tag and what follows it, in the machine's byte order */
 enum tag {

@@ -29,6 +29,7 @@ struct space *space_of(struct pump *pump, int tgid) {
     if (!space) return NULL;
     space->tgid = tgid;
     space->fd = -1;
+    space->descriptors.age = 1;
     if (!map_set(&pump->spaces, tgid, space)) {
         free(space);
         return NULL;
@@ -39,6 +40,7 @@ struct space *space_of(struct pump *pump, int tgid) {
 void space_left(struct pump *pump, struct space *space) {
     if (--space->tasks) return;
     memory_forget(pump, space);
+    descriptors_free(&space->descriptors);
     map_remove(&pump->spaces, space->tgid);
     free(space);
 }
@@ -50,32 +52,45 @@ void action_release(struct pump *pump, struct action *action) {
     while (!atomic_compare_exchange_weak(&pump->dead, &action->next_dead, action)) continue;
 }
 
-void inside_drop(struct pump *pump, struct inside *inside) {
+void inside_drop(struct pump *pump, struct task *task) {
+    struct inside *inside = &task->inside;
     if (!inside->action) return;
+    descriptors_ended(pump, task);
     action_release(pump, inside->action);
     inside->action = NULL;
     inside->stale = false;
     buffer_clear(&inside->captured);
 }
 
+/* Its space, which it may be the last one in. */
+static void task_leaves(struct pump *pump, struct task *task) {
+    if (!task->space) return;
+    descriptors_ended(pump, task);
+    descriptors_left(task);
+    space_left(pump, task->space);
+    task->space = NULL;
+}
+
 void task_watch(struct pump *pump, struct task *task, struct space *space, struct table *table,
                 enum mode mode) {
-    space->tasks++;
     table->tasks++;
-    if (task->space) space_left(pump, task->space);
+    if (task->space != space) {
+        space->tasks++;
+        task_leaves(pump, task);
+        task->space = space;
+    }
     if (task->table) task->table->tasks--;
     if (!task->watched) pump->watched++;
     task->watched = true;
-    task->space = space;
     task->table = table;
     task->mode = mode;
 }
 
 static void drop(struct pump *pump, struct task *task) {
-    inside_drop(pump, &task->inside);
+    inside_drop(pump, task);
     buffer_free(&task->inside.captured);
     if (task->watched) pump->watched--;
-    if (task->space) space_left(pump, task->space);
+    task_leaves(pump, task);
     if (task->table) task->table->tasks--;
     map_remove(&pump->tasks, task->tid);
     free(task);
@@ -90,6 +105,7 @@ void task_manual(struct pump *pump, int tid, bool manual) {
     struct task *task = manual ? task_made(pump, tid) : task_of(pump, tid);
     if (!task) return;
     task->manual = manual;
+    if (manual) descriptors_see(task, false);
     if (!manual && !task->watched && !task->inside.action) drop(pump, task);
 }
 
@@ -98,21 +114,24 @@ void task_new_image(struct pump *pump, int tid, int former) {
     if (former != tid) {
         task = task_of(pump, tid);
         if (before && before->inside.action) {
+            descriptors_ended(pump, before);
             if (!task) task = task_made(pump, tid);
             if (task) {
-                inside_drop(pump, &task->inside);
+                inside_drop(pump, task);
                 buffer_free(&task->inside.captured);
                 task->inside = before->inside;
                 before->inside = (struct inside){0};
             }
         } else if (task) {
-            inside_drop(pump, &task->inside);
+            inside_drop(pump, task);
         }
         task_forget(pump, former);
     }
     if (!task) return;
     task->inside.stale = true;
-    if (task->space) memory_forget(pump, task->space);
+    if (!task->space) return;
+    memory_forget(pump, task->space);
+    descriptors_new_image(task);
 }
 
 struct action **table_slot(struct table *table, uint32_t arch, uint64_t nr) {
@@ -146,7 +165,7 @@ void tasks_free(struct pump *pump) {
     for (size_t at = 0; at < pump->tasks.room; at++) {
         struct task *task = pump->tasks.slots[at].value;
         if (!task) continue;
-        inside_drop(pump, &task->inside);
+        inside_drop(pump, task);
         buffer_free(&task->inside.captured);
         if (task->table) task->table->tasks--;
         if (task->space) task->space->tasks--;
@@ -154,7 +173,9 @@ void tasks_free(struct pump *pump) {
     free_slots(&pump->tasks);
     for (size_t at = 0; at < pump->spaces.room; at++) {
         struct space *space = pump->spaces.slots[at].value;
-        if (space) memory_forget(pump, space);
+        if (!space) continue;
+        memory_forget(pump, space);
+        descriptors_free(&space->descriptors);
     }
     free_slots(&pump->spaces);
     pump->watched = 0;
