@@ -2,8 +2,9 @@
 
 import pytest
 from msgspec.structs import replace
-from real import EVERYTHING, command
+from real import DEADLINE, EVERYTHING, Program, command
 
+from tracerd.core.commands import Barrier
 from tracerd.protocol.events import SyscallExit
 
 LINK = "/proc/thread-self/fd/"
@@ -37,3 +38,96 @@ def test_they_are_what_a_random_program_sees(tracing, tmp_path, seed, wanted):
     assert len({told for _, _, told in found}) > 50
     counted = tracing.tracer._scene.pump.looks()
     assert counted["recalled"] > 100
+
+
+def asked(events):
+    """Return what was told of each descriptor when its flags were asked for last."""
+    found = {}
+    for event in events:
+        if isinstance(event, SyscallExit) and event.syscall == "fcntl":
+            found[event.args["fd"]] = event.fd_info.get("fd")
+    return [info for _, info in sorted(found.items())]
+
+
+IN_DETAIL = replace(ALL, exit=frozenset({"fcntl"}), fd_info=True)
+KINDS = [
+    "file",
+    "dir",
+    "char",
+    "eventfd",
+    "epoll",
+    "timerfd",
+    "signalfd",
+    "inotify",
+    "memfd",
+    "pidfd",
+    "pipe",
+]
+
+
+def are_right(found, directory, pid, *, lives):
+    """See that these are the descriptors of fds_kinds.
+
+    lives: it did for long enough that addresses could be looked up which the kernel has chosen.
+    """
+    assert [info.kind for info in found[: len(KINDS)]] == KINDS
+    by_kind = {info.kind: info for info in found[: len(KINDS)]}
+    assert by_kind["file"].path == f"{directory}/file"
+    assert by_kind["file"].ino == (directory / "file").stat().st_ino
+    assert by_kind["dir"].path == str(directory)
+    assert by_kind["char"].rdev == "1:3"
+    assert by_kind["pidfd"].pid == pid
+    assert by_kind["memfd"].path == "name"
+    sockets = [info for info in found if info.kind == "socket"]
+    spoken = ["TCP"] * 3 + ["TCPv6"] * 3 + ["UNIX-STREAM"] * 6 + ["UDP", "NETLINK", "PACKET"]
+    assert [info.protocol for info in sockets] == spoken[: len(sockets)]
+    for family, (listener, caller, accepted) in (
+        ("AF_INET", sockets[:3]),
+        ("AF_INET6", sockets[3:6]),
+    ):
+        assert listener.listening
+        assert not caller.listening
+        assert {info.family for info in (listener, caller, accepted)} == {family}
+        assert listener.local["port"] > 0
+        assert caller.peer == accepted.local == listener.local
+        if lives:
+            assert caller.local == accepted.peer
+            assert caller.local["port"] != caller.peer["port"]
+    for path, (listener, _, accepted) in (
+        ("s", sockets[6:9]),
+        (f"@fds_kinds-{pid}", sockets[9:12]),
+    ):
+        assert listener.listening
+        assert listener.local["path"] == accepted.local["path"] == path
+        assert listener.local.get("abstract", False) is path.startswith("@")
+    assert sockets[12].peer["port"] == 9
+    if lives:
+        assert sockets[12].local["addr"] == "127.0.0.1"
+        assert sockets[13].local["pid"] == pid
+
+
+def test_what_they_are_is_told(tracing, tmp_path):
+    """Known from the calls that made them, though nobody wants those."""
+    tracing.interest(IN_DETAIL)
+    launcher, pid, owner = tracing.start(*command("fds_kinds", tmp_path), output=tmp_path / "said")
+    tracing.wait_for(lambda: tracing.ended(owner))
+    assert launcher.wait(DEADLINE) == 0
+    assert {event.syscall for event in tracing.of(SyscallExit)} == {"fcntl"}
+    found = asked(tracing.events)
+    are_right(found, tmp_path, pid, lives=False)
+
+
+def test_those_that_were_there_before_are_looked_at(quiet_tracing, tmp_path):
+    tracing = quiet_tracing
+    tracing.interest(IN_DETAIL)
+    with Program("fds_kinds", tmp_path) as program:
+        tracing.attach(program.pid)
+        program.tell()
+        assert program.stdout.readline() == "DONE\n"
+        tracing.command(Barrier())
+        program.tell()
+        assert program.wait() == 0
+    found = asked(tracing.events)
+    are_right(found, tmp_path, program.pid, lives=True)
+    connected = [info for info in found if info.protocol == "UNIX-STREAM" and info.peer]
+    assert connected == []  # /proc does not tell

@@ -124,6 +124,8 @@ def captures(draw):
     if how is How.FD:
         b = draw(st.sampled_from([-1, 32]))
     limit = draw(st.one_of(st.integers(0, 300), st.sampled_from([0, 255, 256, 257, 4096, 131_072])))
+    if how is How.BASE:
+        limit = draw(st.sampled_from([0, 1]))
     return Capture(how, a, b, c, limit)
 
 

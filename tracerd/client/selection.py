@@ -41,6 +41,7 @@ class Changes(TypedDict, total=False):
     detail: DetailName
     string_limit: int
     envp: bool
+    fd_info: bool
 
 
 class Options(Changes, total=False):

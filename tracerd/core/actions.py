@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tracerd.core.calls import NOT_RESTARTED
+from tracerd.core.socket_table import MAKERS as SOCKET_CALLS
 from tracerd.core.state_calls import EXECS, STATE_CALLS
 from tracerd.core.syscalls import TABLED, lookup
 from tracerd.core.syscalls.effects import NOTHING as NOTHING_CHANGES
 from tracerd.core.syscalls.effects import Change, change_of
 from tracerd.core.syscalls.model import WIDTHS, Capture, How, Syscall
+from tracerd.core.syscalls.plan import NOTHING as NO_PLAN
 from tracerd.core.syscalls.plan import Plan, plan_for
 from tracerd.protocol.detail import Detail
 from tracerd.protocol.interest import NOTHING, Interest, either
@@ -22,10 +24,11 @@ from tracerd.protocol.interest import NOTHING, Interest, either
 ABIS: dict[int, str] = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
 """AUDIT_ARCH_* of <linux/audit.h>."""
 
-NO_PLAN = Plan((), (), (), (), {}, {})
-
 CONTENT = frozenset({How.BYTES_LEN, How.BYTES_RET, How.IOVEC, How.MSGHDR, How.MMSGHDR})
 """Captures of buffer contents, whose limit is the subscribers' string limit."""
+
+DETAILS = 1
+"""Capture.c of How.FD and How.RET_FD, limit of How.BASE: all that can be known is wanted."""
 
 
 WITH_HEAD = frozenset({How.BYTES_LEN, How.BYTES_RET})
@@ -54,6 +57,8 @@ class Action(NamedTuple):
     """What was captured is enough for this level."""
     change: Change = NOTHING_CHANGES
     """What it does to descriptors, which the pump remembers."""
+    fd_info: bool = False
+    """Descriptors are captured in detail."""
 
 
 class Actions:
@@ -90,14 +95,19 @@ class Actions:
         tell_exit = interest.exit is None or name in interest.exit
         foreign = syscall.abi not in TABLED
         change = change_of(syscall)
-        if not (tell_enter or tell_exit or foreign or name in STATE_CALLS):
+        teaches = interest.fd_info and name in SOCKET_CALLS
+        if not (tell_enter or tell_exit or foreign or teaches or name in STATE_CALLS):
             if not change.effect:
                 return None
             return Action(syscall, NO_PLAN, (), (), False, False, noted=False, change=change)
-        detail = self._detail(name)
+        detail = max(self._detail(name), Detail.ARGS) if teaches else self._detail(name)
         plan = plan_for(syscall, detail)
         limit = self._content_limit(detail)
         enter = [_limited(capture, limit) for capture in plan.enter]
+        exit_ = [_limited(capture, limit) for capture in plan.exit]
+        fd_info = interest.fd_info and detail >= Detail.ARGS
+        if fd_info:
+            enter, exit_ = [[_detailed(each) for each in captures] for captures in (enter, exit_)]
         if name == "clone3" and detail < Detail.ARGS and "blind" in interest.types:
             enter = [_flags_of_clone3(syscall)]  # a child that escapes is to be told of
         envp = syscall.index.get("envp", -1) if detail >= Detail.ARGS else -1
@@ -108,14 +118,15 @@ class Actions:
             syscall,
             plan,
             tuple(enter),
-            tuple([_limited(capture, limit) for capture in plan.exit]),
+            tuple(exit_),
             tell_enter,
             tell_exit,
-            noted=name in STATE_CALLS or not syscall.known,
+            noted=name in STATE_CALLS or not syscall.known or (teaches and not tell_exit),
             again=name in NOT_RESTARTED,
             prefixes=self._prefixes(name, plan),
             detail=detail,
             change=change,
+            fd_info=fd_info,
         )
 
     def _detail(self, name: str) -> Detail:
@@ -166,6 +177,19 @@ def _limited(capture: Capture, limit: int | None) -> Capture:
     return capture._replace(limit=limit + head)
 
 
+def _detailed(capture: Capture) -> Capture:
+    """Return a capture, if it is one of descriptors, that says all that can be known of them."""
+    if capture.parts is not None:
+        parts = {
+            which: (count, tuple([_detailed(each) for each in captures]))
+            for which, (count, captures) in capture.parts.items()
+        }
+        return capture._replace(parts=parts)
+    if capture.how is How.BASE:
+        return capture._replace(limit=DETAILS)
+    return capture._replace(c=DETAILS) if capture.how in (How.FD, How.RET_FD) else capture
+
+
 def _flags_of_clone3(syscall: Syscall) -> Capture:
     """Return the capture of the first word of struct clone_args (see calls.clone_flags)."""
     return Capture(How.BYTES, 0, limit=8, width=WIDTHS[syscall.abi])
@@ -209,6 +233,8 @@ def captured_names(interests: Iterable[Interest]) -> frozenset[str] | None:
     names: frozenset[str] | None = STATE_CALLS | {"restart_syscall"}
     for each in interests:
         names = either(names, either(each.enter, each.exit))
+        if each.fd_info:
+            names = either(names, SOCKET_CALLS)
     return names
 
 

@@ -7,8 +7,9 @@ who get it may see it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from tracerd.core import describe, files
 from tracerd.core.commands import Published, UndescribedError
@@ -18,13 +19,15 @@ from tracerd.core.tracee import Identity
 from tracerd.protocol.detail import Detail, seen
 from tracerd.protocol.events import Event, FileAccess, SyscallEnter, SyscallExit
 
+NO_INFOS: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 class CallEvent(Published):
     """A syscall-enter-stop, or a call that returned or never will.
 
     Made by the teller.  entry, back: as recorded; back is None for a syscall-enter-stop, or if it
     never returned.  resumes: see events.SyscallEnter.  implied: what the kernel opened by itself,
-    of an exec.
+    of an exec.  infos: see fd_info.infos.
     """
 
     kind: type[SyscallEnter | SyscallExit]
@@ -35,6 +38,7 @@ class CallEvent(Published):
         "_events",
         "_files",
         "_implied",
+        "_infos",
         "_outcome",
         "_resumes",
         "comm",
@@ -53,6 +57,7 @@ class CallEvent(Published):
         time_ns: int,
         resumes: str | None,
         implied: Sequence[FileAccess] = (),
+        infos: Mapping[str, Any] = NO_INFOS,
     ) -> None:
         self.kind = kind
         self.seq = seq
@@ -67,6 +72,7 @@ class CallEvent(Published):
         self._back = back
         self._resumes = resumes
         self._implied = implied
+        self._infos = infos
         self._outcome: dict[str, Any] | None = None
         self._files: list[FileAccess] | None = None
         self._events: dict[Detail, Event] = {}
@@ -134,6 +140,7 @@ class CallEvent(Published):
         if detail >= Detail.ARGS:
             fields["args"] = args = describe.shown_args(entry, back)
             fields["fds"] = describe.shown_fds(entry)
+            fields |= self._infos
         if process.inner:
             fields |= describe.own_ids(process, entry.tid)
         if self.kind is SyscallExit:

@@ -49,7 +49,7 @@ MAX_WORD = (1 << 64) - 1
 MAX_CONTROL = 256
 """Bytes of control messages read: room for sixty descriptors."""
 DETAILS = 1
-"""Capture.c of How.FD and How.RET_FD: all that can be known is wanted."""
+"""Capture.c of How.FD and How.RET_FD, limit of How.BASE: all that can be known is wanted."""
 POINTERS_READ = 64
 """Pointers of a vector of strings that are fetched at a time."""
 
@@ -71,6 +71,27 @@ _LAYOUTS = {
     4: _Layout(struct.Struct("<I"), struct.Struct("<II"), struct.Struct("<IiIIIIi"), 32),
 }
 """By Capture.width."""
+
+
+SCM_RIGHTS = (1, 1)
+"""cmsg_level (SOL_SOCKET) and cmsg_type of a control message that passes descriptors."""
+_CMSGHDR = {8: struct.Struct("<Qii"), 4: struct.Struct("<Iii")}
+
+
+def fds_of(control: bytes, width: int) -> list[int]:
+    """Return the descriptors in control messages.  width: as Capture.width."""
+    head = _CMSGHDR[width]
+    found: list[int] = []
+    at = 0
+    while at + head.size <= len(control):
+        length, *kind = head.unpack_from(control, at)
+        if length < head.size:
+            break
+        if tuple(kind) == SCM_RIGHTS:
+            fds = control[at + head.size : at + length]
+            found += [fd for (fd,) in struct.iter_unpack("<i", fds[: len(fds) & ~3])]
+        at += (length + width - 1) & -width
+    return found
 
 
 def as_int(word: int) -> int:
@@ -257,15 +278,18 @@ class Capturer:
             return Fault(address)
         name, namelen, iov, iovlen, control, controllen, flags = layout.unpack(head)
         payload = self._vectors(capture, tid, space, iov, iovlen, most)
+        messages = self._memory.read(tid, space, control, min(controllen, MAX_CONTROL))
+        fds = fds_of(messages, capture.width)
         return Message(
             name=self._memory.read(tid, space, name, min(namelen, 128)),
             data=payload if isinstance(payload, Vector) else Vector(b"", ()),
             iovlen=iovlen,
             controllen=controllen,
             flags=flags,
-            control=self._memory.read(tid, space, control, min(controllen, MAX_CONTROL)),
+            control=messages,
             width=capture.width,
             namelen=namelen,
+            passed=tuple([self._descriptor(tid, fd, details=False) for fd in fds]),
         )
 
     def _mmsghdr(
@@ -352,7 +376,7 @@ class Capturer:
         dirfd = as_int(args[capture.a]) if capture.a >= 0 else AT_FDCWD
         if dirfd == AT_FDCWD:
             return _checked(f"/proc/{tid}/cwd")
-        return self._descriptor(tid, dirfd, details=False)
+        return self._descriptor(tid, dirfd, details=capture.limit == DETAILS)
 
     def _is_local(self, capture: Capture, tid: int, space: int, args: tuple[int, ...]) -> bool:
         """Whether a socket address names a file relative to the working directory."""

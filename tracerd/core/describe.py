@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from tracerd.core import kernel, procfs
+from tracerd.core.decode.descriptor import link_text
 from tracerd.core.decode.errnos import errno_name
 from tracerd.core.decode.signals import si_code_name, siginfo_of, signal_name
 from tracerd.core.pump import Call
 from tracerd.core.syscalls import decode_args, decode_ret
-from tracerd.core.syscalls.model import Captured, OpenedFile, Words
+from tracerd.core.syscalls.model import OpenedFile, Words
 from tracerd.core.tracee import Details, Identity
 from tracerd.core.wait_status import Kind, WaitStatus
 from tracerd.protocol import events
@@ -117,7 +118,7 @@ def results(entry: Call, back: Call | None, args: dict[str, Any]) -> dict[str, A
     if 0 <= at < len(back.captured):
         got = back.captured[at]
         if isinstance(got, OpenedFile):
-            result["ret_path"] = _link_text(got)
+            result["ret_path"] = link_text(got)
     return result
 
 
@@ -205,20 +206,12 @@ def shown_fds(entry: Call) -> dict[str, str]:
     if not (plan.links or plan.base):
         return named
     for position, at in plan.links.items():
-        text = _link_text(entry.captured[at])
+        text = link_text(entry.captured[at])
         if text is not None:
             named[syscall.args[position].name] = text
     for position, at in plan.base.items():
         arg = syscall.args[position]
-        text = _link_text(entry.captured[at])
+        text = link_text(entry.captured[at])
         if text is not None and arg.at:
             named[arg.at] = text
     return named
-
-
-def _link_text(link: Captured) -> str | None:
-    if isinstance(link, bytes):
-        return shown(link)
-    if isinstance(link, OpenedFile):
-        return shown(link.link) + (" (deleted)" if link.deleted else "")
-    return None

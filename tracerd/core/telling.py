@@ -15,15 +15,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from tracerd.core import kernel
+from tracerd.core import files, kernel
 from tracerd.core.actions import tells_return
-from tracerd.core.call_event import CallEvent
+from tracerd.core.call_event import NO_INFOS, CallEvent
 from tracerd.core.commands import Gate, Item, Publish, Published, Statistics, TargetEnded
+from tracerd.core.fd_info import infos, learn
 from tracerd.core.injection import NONE, Injection
 from tracerd.core.items import (
     HEAD,
@@ -39,6 +40,7 @@ from tracerd.core.items import (
     Unfinished,
 )
 from tracerd.core.pump import Call, Pair, Pump
+from tracerd.core.socket_table import Sockets
 from tracerd.core.tracee import Identity
 from tracerd.protocol.events import Event, FileAccess, SyscallEnter, SyscallExit
 
@@ -84,6 +86,7 @@ class Teller:
         """By tid, with the command name."""
         self._resumable: dict[int, str] = {}
         self._implied: dict[int, list[FileAccess]] = {}
+        self._sockets = Sockets()
         self._over = False
         self._thread: threading.Thread | None = None
         self._table: dict[type, Callable[[Any], None]] = {
@@ -179,8 +182,15 @@ class Teller:
     ) -> None:
         self._seq += 1
         resumes = self._resumes(entry)
-        event = CallEvent(kind, self._seq, identity, comm, entry, back, time_ns, resumes, implied)
+        infos = self._infos(entry, back) if entry.action.fd_info else NO_INFOS
+        event = CallEvent(
+            kind, self._seq, identity, comm, entry, back, time_ns, resumes, implied, infos
+        )
         self._items.append(event)
+
+    def _infos(self, entry: Call, back: Call | None) -> Mapping[str, Any]:
+        """Describe descriptors now, while what is known of sockets is what was known then."""
+        return infos(*files.part_told(entry, back), self._sockets)
 
     def _entered(self, entry: Call) -> None:
         found = self._tasks.get(entry.tid)
@@ -197,6 +207,8 @@ class Teller:
         if found is None:
             return
         process, comm = found
+        if entry.action.fd_info:
+            learn(entry, back, self._sockets)
         if self._tells(process, entry):
             self._emit_call(
                 SyscallExit,

@@ -37,6 +37,10 @@ def add_options(parser: argparse.ArgumentParser, default: str) -> None:
     group.add_argument(
         "-Y", "--show-comm", action="store_true", help="name the program beside the thread id"
     )
+    group.add_argument(
+        "-y", "--fd-details", action="store_true",
+        help="say what descriptors are: addresses of sockets, numbers of devices",
+    )  # fmt: skip
     group.add_argument("-v", "--verbose", action="store_true", help="do not abbreviate structures")
     group.add_argument(
         "-s", "--string-limit", type=int, metavar="BYTES",
@@ -50,9 +54,10 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     limit = arguments.string_limit
     if limit is not None and limit <= 0:
         raise UsageError(f"--string-limit: not a number of bytes: {limit}")
+    wanted = {"fd_info": True} if arguments.fd_details else {}
     if arguments.json:
-        return {"format": "json", "raw": True, "string_limit": limit or 0}
-    return {"string_limit": limit or STRING_LIMIT}
+        return {"format": "json", "raw": True, "string_limit": limit or 0, **wanted}
+    return {"string_limit": limit or STRING_LIMIT, **wanted}
 
 
 class Table(Protocol):

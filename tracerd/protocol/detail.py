@@ -55,14 +55,24 @@ def seen(event: Event, process: Subject, detail: Detail) -> Event:
 def _enter(event: SyscallEnter, _process: Subject, detail: Detail) -> Event:
     if detail is Detail.ARGS:
         return _emptied(event)
-    return replace(event, args={}, fds={})
+    return replace(event, args={}, fds={}, fd_info={})
 
 
 def _exit(event: SyscallExit, _process: Subject, detail: Detail) -> Event:
     if detail is Detail.ARGS:
         return _emptied(event)
     files = event.files if detail is Detail.FILES else []
-    return replace(event, args={}, fds={}, files=files, ret_path=None, rets=None, ret_names=[])
+    return replace(
+        event,
+        args={},
+        fds={},
+        fd_info={},
+        files=files,
+        ret_path=None,
+        ret_info=None,
+        rets=None,
+        ret_names=[],
+    )
 
 
 def _exec(event: Exec, process: Subject, detail: Detail) -> Event:

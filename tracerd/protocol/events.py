@@ -63,6 +63,37 @@ class FileAccess(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, 
     the kernel may have read something else.  Looked for in processes of several threads."""
 
 
+class FdInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """What a descriptor refers to, as far as that is known.
+
+    kind: `file`, `dir`, `symlink`, `char`, `block`, `fifo` (they have a path); `pipe`, `socket`,
+    `memfd`, `eventfd`, `epoll`, `signalfd`, `timerfd`, `inotify`, `fanotify`, `pidfd`, `io_uring`,
+    `bpf`, `userfaultfd`, `namespace`, and what else the kernel has, by its own name.
+    """
+
+    kind: str
+    path: str | None = None
+    """Without ` (deleted)`; of a memfd its name."""
+    deleted: bool = False
+    dev: str | None = None
+    """`major:minor` of the file system, in decimal."""
+    ino: int | None = None
+    rdev: str | None = None
+    """Of a device, which: `major:minor`, in decimal."""
+    pid: int | None = None
+    """Of a pidfd: whose it is, or was (-1)."""
+    family: str | None = None
+    """Of sockets, as the next ones: AF_INET, ..."""
+    sock_type: str | None = None
+    """SOCK_STREAM, ..."""
+    protocol: str | None = None
+    """The kernel's own name of what it speaks: TCP, UDPv6, UNIX-STREAM, ..."""
+    local: dict[str, Any] | None = None
+    """Its address, in the shape of sockaddr arguments."""
+    peer: dict[str, Any] | None = None
+    listening: bool = False
+
+
 class Event(
     msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type", gc=False
 ):
@@ -95,6 +126,8 @@ class SyscallEnter(Event, frozen=True, tag="syscall_enter"):
     args: dict[str, Any] = {}
     fds: dict[str, str] = {}
     """What the descriptor arguments refer to, by argument name."""
+    fd_info: dict[str, FdInfo] = {}
+    """The same in more detail, on request (Subscribe.fd_info)."""
     resumes: str | None = None
     """For restart_syscall: the call that it goes on with."""
     redacted: bool = False
@@ -115,9 +148,12 @@ class SyscallExit(Event, frozen=True, tag="syscall_exit"):
     abi: str = "x86_64"
     args: dict[str, Any] = {}
     fds: dict[str, str] = {}
+    fd_info: dict[str, FdInfo] = {}
     ret: int | str | None = None
     ret_path: str | None = None
     """What a returned descriptor refers to."""
+    ret_info: FdInfo | None = None
+    """The same in more detail, on request (Subscribe.fd_info)."""
     rets: list[int] | None = None
     ret_names: list[str] = []
     errno: str | None = None

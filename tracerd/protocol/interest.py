@@ -24,6 +24,7 @@ class Interest(msgspec.Struct, frozen=True):
     unresolved; None: whatever its paths are.  They are plain ASCII without backslashes, so they
     may be held against the bytes of a path as well as against its text.
     detail: how much of each event; what is wanted of a call is the most that anyone wants of it.
+    fd_info: descriptors are wanted in detail.
     The default wants no event.
     """
 
@@ -34,6 +35,7 @@ class Interest(msgspec.Struct, frozen=True):
     envp: bool = False
     paths: frozenset[str] | None = None
     detail: Detail = Detail.FULL
+    fd_info: bool = False
 
     def union(self, other: Interest) -> Interest:
         """Return what either wants."""
@@ -53,6 +55,7 @@ class Interest(msgspec.Struct, frozen=True):
             envp=self.envp or other.envp,
             paths=paths,
             detail=max(self.detail, other.detail),
+            fd_info=self.fd_info or other.fd_info,
         )
 
 

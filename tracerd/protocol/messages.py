@@ -267,6 +267,7 @@ class Subscribe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
     queue_bytes: int = 0
     string_limit: int = 0
     envp: bool = False
+    fd_info: bool = False
     until: int = 0
     since: str = ""
     on_gap: Literal["error", "continue"] = "error"
@@ -339,6 +340,7 @@ class Update(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     detail: DetailName | None = None
     string_limit: int | None = None
     envp: bool | None = None
+    fd_info: bool | None = None
 
 
 class UpdateReply(msgspec.Struct, kw_only=True, omit_defaults=True):

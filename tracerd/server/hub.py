@@ -58,7 +58,7 @@ over in one piece.  Waking the trio loop for each round of the tracer would cost
 three times as much, for they wait for the GIL."""
 
 
-_CHANGEABLE: Final = ("filters", "level", "detail", "string_limit", "envp")
+_CHANGEABLE: Final = ("filters", "level", "detail", "string_limit", "envp", "fd_info")
 """What Update may change."""
 
 PATIENCE_S: Final = 1.0

@@ -38,6 +38,8 @@ class Question:
     ) -> None:
         if request.envp and Detail.named(request.detail) < Detail.ARGS:
             raise errors.InvalidParameter("envp", "goes with detail `args` or `full`")
+        if request.fd_info and Detail.named(request.detail) < Detail.ARGS:
+            raise errors.InvalidParameter("fd_info", "goes with detail `args` or `full`")
         self.request = request
         self.compiled = compiled
         self.detail = Detail.named(request.detail)
@@ -52,6 +54,7 @@ class Question:
                     want.interest,
                     string_limit=limit if self.detail is Detail.FULL else 0,
                     envp=request.envp,
+                    fd_info=request.fd_info,
                     detail=max(self.detail, Detail.FILES if want.judged else Detail.NAMES),
                 ),
                 _seen_and(peer, want.covers),
@@ -59,7 +62,8 @@ class Question:
             for want in compiled.wants
         )
         """Made once: the tracer may tell them apart by identity."""
-        self.key: Hashable = (compiled, self.sight, self.detail, limit, request.envp)
+        more = request.envp, request.fd_info
+        self.key: Hashable = (compiled, self.sight, self.detail, limit, more)
 
 
 def sight_of(peer: Peer) -> Sight:

@@ -6,7 +6,7 @@ import re
 import stat
 from typing import Final
 
-from tracerd.core.syscalls.model import OpenedFile
+from tracerd.core.syscalls.model import Captured, OpenedFile
 from tracerd.protocol.text import shown
 
 ANONYMOUS: Final = b"anon_inode:"
@@ -55,3 +55,12 @@ def inode_of(link: bytes) -> int | None:
     """Return the inode of a socket or a pipe, from its link; None of anything else."""
     found = _INODE.fullmatch(link)
     return int(found[1]) if found else None
+
+
+def link_text(link: Captured) -> str | None:
+    """Return what a captured link says (How.FD, How.RET_FD); None if there was none."""
+    if isinstance(link, bytes):
+        return shown(link)
+    if isinstance(link, OpenedFile):
+        return shown(link.link) + (" (deleted)" if link.deleted else "")
+    return None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
+from tracerd.core.decode.descriptor import link_text
 from tracerd.core.decode.names.network import LEVEL, MSG, SCM
 from tracerd.core.decode.sockaddr import sockaddr_of
 from tracerd.core.decode.text import content
@@ -28,10 +31,12 @@ def _ints(data: bytes) -> list[int]:
     return [item for (item,) in struct.iter_unpack("<i", data[: len(data) & ~3])]
 
 
-def _socket_control(number: int, data: bytes) -> dict[str, Any] | None:
+def _socket_control(number: int, data: bytes, links: Iterator[Captured]) -> dict[str, Any] | None:
     """Return what a control message of SOL_SOCKET carries, if it is known."""
     if number == SCM.values["SCM_RIGHTS"]:
-        return {"fds": _ints(data)}
+        fds = _ints(data)
+        paths = [link_text(link) for link in islice(links, len(fds))]
+        return {"fds": fds, "paths": paths} if paths else {"fds": fds}
     if number == SCM.values["SCM_CREDENTIALS"] and len(data) >= _CREDENTIALS.size:
         return dict(zip(("pid", "uid", "gid"), _CREDENTIALS.unpack_from(data), strict=True))
     if number == SCM.values["SCM_PIDFD"] and len(data) >= 4:
@@ -39,9 +44,13 @@ def _socket_control(number: int, data: bytes) -> dict[str, Any] | None:
     return None
 
 
-def control(data: bytes, width: int = 8) -> list[dict[str, Any]]:
-    """Return the control messages of a msghdr; the last says truncated if it is not all."""
+def control(data: bytes, width: int = 8, passed: Iterable[Captured] = ()) -> list[dict[str, Any]]:
+    """Return the control messages of a msghdr; the last says truncated if it is not all.
+
+    passed: as model.Message has it.
+    """
     head = _CMSGHDR[width]
+    links = iter(passed)
     found: list[dict[str, Any]] = []
     at = 0
     while at + head.size <= len(data):
@@ -50,7 +59,7 @@ def control(data: bytes, width: int = 8) -> list[dict[str, Any]]:
             break
         payload = data[at + head.size : at + length]
         own = level == SOL_SOCKET
-        known = _socket_control(number, payload) if own else None
+        known = _socket_control(number, payload, links) if own else None
         item = {
             "level": LEVEL.render(level),
             "type": SCM.render(number) if own else number,
@@ -73,7 +82,7 @@ def _message(message: Message) -> dict[str, Any]:
         "controllen": message.controllen,
     }
     if message.control:
-        shown["control"] = control(message.control, message.width)
+        shown["control"] = control(message.control, message.width, message.passed)
     shown["flags"] = MSG.render(message.flags & 0xFFFF_FFFF)
     return shown
 

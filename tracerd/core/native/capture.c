@@ -22,7 +22,7 @@ enum {
     MAX_NAME = 128,
     POINTERS_READ = 64,
     FIRST_READ = 256,
-    DETAILS = 1, /* c of HOW_FD and HOW_RET_FD: all that can be known is wanted */
+    DETAILS = 1, /* c of HOW_FD and HOW_RET_FD, limit of HOW_BASE: all that can be known is wanted */
 };
 
 static const char DELETED[] = " (deleted)";
@@ -222,7 +222,7 @@ end:
     memcpy(to->data + start + 2, &count, sizeof count);
 }
 
-/* --- vectors and messages --------------------------------------------------------------------- */
+/* --- vectors ---------------------------------------------------------------------------------- */
 
 /* _vectors; in_message: where _vectors gives None or a Fault, a Vector of nothing is put. */
 static void vectors(const struct scene *scene, size_t width, uint64_t address, int64_t count,
@@ -285,69 +285,6 @@ static void iovec(const struct scene *scene, const struct capture *capture) {
     uint64_t count = word(scene, capture->b);
     vectors(scene, (size_t)capture->width, word(scene, capture->a),
             count > MAX_IOVECS ? MAX_IOVECS : (int64_t)count, scene->ret, capture->limit, false);
-}
-
-/* How the messages of programs of one width are laid out: see capture.py. */
-static size_t msghdr_size(const struct capture *capture) { return capture->width == 8 ? 56 : 28; }
-
-static void message(const struct scene *scene, const struct capture *capture, uint64_t address,
-                    int64_t most) {
-    struct buffer *to = scene->to;
-    if (address == 0) {
-        put_tag(to, TAG_NONE);
-        return;
-    }
-    unsigned char head[56];
-    size_t width = (size_t)capture->width, size = msghdr_size(capture);
-    if (read_memory(scene, address, (int64_t)size, head) < size) {
-        put_fault(to, address);
-        return;
-    }
-    uint64_t name = little(head, width), iov, iovlen, control, controllen;
-    int64_t namelen = (int32_t)little(head + width, 4);
-    uint32_t flags;
-    if (width == 8) {
-        iov = little(head + 16, 8), iovlen = little(head + 24, 8);
-        control = little(head + 32, 8), controllen = little(head + 40, 8);
-        flags = (uint32_t)little(head + 48, 4);
-    } else {
-        iov = little(head + 8, 4), iovlen = little(head + 12, 4);
-        control = little(head + 16, 4), controllen = little(head + 20, 4);
-        flags = (uint32_t)little(head + 24, 4);
-    }
-    put_tag(to, TAG_MESSAGE);
-    put_u64(to, iovlen);
-    put_u64(to, controllen);
-    put_u32(to, flags);
-    put_u8(to, (unsigned)width);
-    put_u32(to, (uint32_t)namelen);
-    put_memory(scene, name, namelen < MAX_NAME ? namelen : MAX_NAME);
-    put_memory(scene, control, controllen < MAX_CONTROL ? (int64_t)controllen : MAX_CONTROL);
-    vectors(scene, width, iov, iovlen > MAX_IOVECS ? MAX_IOVECS : (int64_t)iovlen, most,
-            capture->limit, true);
-}
-
-static void messages(const struct scene *scene, const struct capture *capture) {
-    struct buffer *to = scene->to;
-    uint64_t address = word(scene, capture->a), count;
-    if (address == 0) {
-        put_tag(to, TAG_NONE);
-        return;
-    }
-    count = scene->ret < 0 ? (uint32_t)word(scene, capture->b) : (uint64_t)scene->ret;
-    if (count > MAX_MESSAGES) count = MAX_MESSAGES;
-    put_tag(to, TAG_SEVERAL);
-    put_u32(to, (uint32_t)count);
-    for (uint64_t at = 0; at < count && !to->failed; at++) {
-        int64_t most = -1;
-        if (scene->ret >= 0) {
-            unsigned char length[4] = {0};
-            read_memory(scene, address + msghdr_size(capture), 4, length);
-            most = (int64_t)little(length, 4);
-        }
-        message(scene, capture, address, most);
-        address += capture->width == 8 ? 64 : 32;
-    }
 }
 
 static void pointed(const struct scene *scene, const struct capture *capture) {
@@ -558,7 +495,7 @@ static void base(const struct scene *scene, const struct capture *capture) {
         snprintf(link, sizeof link, "/proc/%d/cwd", scene->task->tid);
         put_link(scene->to, link, LINK);
     } else {
-        put_descriptor(scene, dirfd, LINK);
+        put_descriptor(scene, dirfd, capture->limit == DETAILS ? DETAILED : LINK);
     }
 }
 
@@ -582,6 +519,99 @@ static enum tag presence(const struct scene *scene, const struct capture *captur
     else if (dirfd == AT_FDCWD) snprintf(start, sizeof start, "/proc/%d/cwd", tid);
     else snprintf(start, sizeof start, "/proc/%d/fd/%d", tid, dirfd);
     return presence_of(scene->pump, tid, start, path);
+}
+
+/* --- messages ------------------------------------------------------------------------------------- */
+
+/* What the descriptors in control messages refer to. */
+static void put_passed(const struct scene *scene, const unsigned char *control, size_t size,
+                       size_t width) {
+    struct buffer *to = scene->to;
+    size_t start = to->used, head = width + 8;
+    uint32_t count = 0;
+    put_u32(to, 0);
+    for (size_t at = 0; at + head <= size && !to->failed;) {
+        uint64_t length = little(control + at, width);
+        if (length < head) break;
+        const unsigned char *kind = control + at + width;
+        size_t end = length < size - at ? at + (size_t)length : size;
+        if (little(kind, 4) == SOL_SOCKET && little(kind + 4, 4) == SCM_RIGHTS) {
+            for (size_t fd = at + head; fd + 4 <= end; fd += 4, count++)
+                put_descriptor(scene, (int32_t)little(control + fd, 4), LINK);
+        }
+        if (length >= size - at) break;
+        at += ((size_t)length + width - 1) & ~(width - 1);
+    }
+    if (!to->failed) memcpy(to->data + start, &count, sizeof count);
+}
+
+/* How the messages of programs of one width are laid out: see capture.py. */
+static size_t msghdr_size(const struct capture *capture) { return capture->width == 8 ? 56 : 28; }
+
+static void message(const struct scene *scene, const struct capture *capture, uint64_t address,
+                    int64_t most) {
+    struct buffer *to = scene->to;
+    if (address == 0) {
+        put_tag(to, TAG_NONE);
+        return;
+    }
+    unsigned char head[56];
+    size_t width = (size_t)capture->width, size = msghdr_size(capture);
+    if (read_memory(scene, address, (int64_t)size, head) < size) {
+        put_fault(to, address);
+        return;
+    }
+    uint64_t name = little(head, width), iov, iovlen, control, controllen;
+    int64_t namelen = (int32_t)little(head + width, 4);
+    uint32_t flags;
+    if (width == 8) {
+        iov = little(head + 16, 8), iovlen = little(head + 24, 8);
+        control = little(head + 32, 8), controllen = little(head + 40, 8);
+        flags = (uint32_t)little(head + 48, 4);
+    } else {
+        iov = little(head + 8, 4), iovlen = little(head + 12, 4);
+        control = little(head + 16, 4), controllen = little(head + 20, 4);
+        flags = (uint32_t)little(head + 24, 4);
+    }
+    put_tag(to, TAG_MESSAGE);
+    put_u64(to, iovlen);
+    put_u64(to, controllen);
+    put_u32(to, flags);
+    put_u8(to, (unsigned)width);
+    put_u32(to, (uint32_t)namelen);
+    put_memory(scene, name, namelen < MAX_NAME ? namelen : MAX_NAME);
+    size_t start = to->used;
+    size_t got = put_memory(scene, control,
+                            controllen < MAX_CONTROL ? (int64_t)controllen : MAX_CONTROL);
+    if (to->failed) return;
+    unsigned char told[MAX_CONTROL];
+    memcpy(told, to->data + start + 4, got);
+    put_passed(scene, told, got, width);
+    vectors(scene, width, iov, iovlen > MAX_IOVECS ? MAX_IOVECS : (int64_t)iovlen, most,
+            capture->limit, true);
+}
+
+static void messages(const struct scene *scene, const struct capture *capture) {
+    struct buffer *to = scene->to;
+    uint64_t address = word(scene, capture->a), count;
+    if (address == 0) {
+        put_tag(to, TAG_NONE);
+        return;
+    }
+    count = scene->ret < 0 ? (uint32_t)word(scene, capture->b) : (uint64_t)scene->ret;
+    if (count > MAX_MESSAGES) count = MAX_MESSAGES;
+    put_tag(to, TAG_SEVERAL);
+    put_u32(to, (uint32_t)count);
+    for (uint64_t at = 0; at < count && !to->failed; at++) {
+        int64_t most = -1;
+        if (scene->ret >= 0) {
+            unsigned char length[4] = {0};
+            read_memory(scene, address + msghdr_size(capture), 4, length);
+            most = (int64_t)little(length, 4);
+        }
+        message(scene, capture, address, most);
+        address += capture->width == 8 ? 64 : 32;
+    }
 }
 
 /* --- the rest ----------------------------------------------------------------------------------- */

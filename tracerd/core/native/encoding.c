@@ -61,6 +61,10 @@ static void skip_fixed(struct cursor *from, size_t size) {
     from->at += size < left ? size : left;
 }
 
+static void skip_values(struct cursor *from) { /* u32 count, each */
+    for (uint32_t count = get_u32(from); count && from->at < from->end; count--) skip_value(from);
+}
+
 void skip_value(struct cursor *from) {
     size_t length;
     switch ((enum tag)get_u8(from)) {
@@ -97,6 +101,7 @@ void skip_value(struct cursor *from) {
         skip_fixed(from, 8 + 8 + 4 + 1 + 4);
         get_bytes(from, &length);
         get_bytes(from, &length);
+        skip_values(from);
         skip_value(from);
         break;
     case TAG_SEVERAL:
@@ -106,8 +111,7 @@ void skip_value(struct cursor *from) {
     case TAG_PART:
         skip_fixed(from, 8);
         skip_fixed(from, (size_t)get_u32(from) * 8);
-        for (uint32_t count = get_u32(from); count && from->at < from->end; count--)
-            skip_value(from);
+        skip_values(from);
         break;
     }
 }

@@ -405,7 +405,7 @@ enum tag {
     TAG_STRINGS,  /* u8 whole, u32 count, of each u32 length, bytes */
     TAG_VECTOR,   /* u32 lengths, each u64; then a TAG_BYTES or TAG_CUT_OF */
     TAG_MESSAGE,  /* u64 iovlen, u64 controllen, i32 flags, u8 width, i32 namelen, name and control
-                     as u32 length, bytes; then its data: a TAG_VECTOR */
+                     as u32 length, bytes; u32 passed, each; its data: a TAG_VECTOR */
     TAG_SEVERAL,  /* u32 items, each */
     TAG_PART,     /* u64 which, u32 words, each u64, u32 captured, each */
 };

@@ -22,7 +22,7 @@ enum { /* the classes that the pump makes objects of, in the order of NativePump
     CLASSES,
 };
 
-enum { MAX_FIELDS = 8 };
+enum { MAX_FIELDS = 9 };
 
 struct shape { /* a class, and how to make an object of it without its constructor */
     PyTypeObject *type;

@@ -7,7 +7,7 @@ static const char *const FIELDS[CLASSES][MAX_FIELDS] = {
     [CLASS_STRINGS] = {"items", "whole"},
     [CLASS_OPENED] = {"link", "dev", "ino", "deleted", "mode", "rdev", "more"},
     [CLASS_MESSAGE] = {"name", "data", "iovlen", "controllen", "flags", "control", "width",
-                       "namelen"},
+                       "namelen", "passed"},
     [CLASS_PART] = {"which", "args", "captured"},
     [CLASS_VECTOR] = {"data", "lengths"},
     [CLASS_SEVERAL] = {"items"},
@@ -137,6 +137,7 @@ static PyObject *vector_made(PumpObject *self, struct cursor *from) {
     values[0] = value_made(self, from);
     return object_made(&self->shapes[CLASS_VECTOR], values);
 }
+static PyObject *values_made(PumpObject *self, struct cursor *from, size_t count);
 
 static PyObject *message_made(PumpObject *self, struct cursor *from) {
     PyObject *values[MAX_FIELDS];
@@ -147,6 +148,7 @@ static PyObject *message_made(PumpObject *self, struct cursor *from) {
     values[7] = PyLong_FromLong((int32_t)get_u32(from));
     values[0] = bytes_made(from);
     values[5] = bytes_made(from);
+    values[8] = values_made(self, from, get_u32(from));
     values[1] = value_made(self, from);
     return object_made(&self->shapes[CLASS_MESSAGE], values);
 }

@@ -38,7 +38,7 @@ KINDS: Final[dict[str, str]] = {
     "iovec": "{count, text, size, lengths}, and truncated if text is not all; lengths: of each",
     "msghdr": "{name, namelen, text, size, lengths, iovlen, controllen, control, flags}; "
     "name: a sockaddr or null; namelen: a number, or two, before and after; "
-    "control: list of {level, type} with fds, pid, uid and gid, or data in hex",
+    "control: list of {level, type} with fds and their paths, pid, uid and gid, or data in hex",
     "mmsghdr": "{count, messages}: how many, and each as msghdr; truncated if they are not all",
     "dirents": "{entries, names}; {names, size, truncated} if not all of the buffer was read",
     # Pointers to words

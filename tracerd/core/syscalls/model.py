@@ -50,7 +50,7 @@ class How(enum.IntEnum):
     """Directory that the path at args[b] starts from: link of descriptor args[a], or of the
     working directory if a is -1 or args[a] is AT_FDCWD.  If the path is absolute: what the link
     of /proc on its way refers to (see core.links), if there is one.  c: what stands at args[b]
-    instead of a path, a model.Named."""
+    instead of a path, a model.Named.  If limit is 1: as for FD, of a descriptor."""
     PRESENT = 13
     """Whether the file exists before the call: path at args[b] from dirfd args[a] (as BASE),
     looked up only if args[c] (open flags) has O_CREAT and not O_EXCL; if c is -1, where the
@@ -150,7 +150,7 @@ class Message(Struct, frozen=True):
     """A msghdr: its address bytes, the lengths, and the first bytes of its payload.
 
     namelen: as it stands there.  control: its control messages, at most 256 bytes of them.
-    width: the capture's.
+    width: the capture's.  passed: what the descriptors in those refer to, as How.FD.
     """
 
     name: bytes
@@ -161,6 +161,7 @@ class Message(Struct, frozen=True):
     control: bytes = b""
     width: int = 8
     namelen: int = 0
+    passed: tuple[Captured, ...] = ()
 
 
 class Several(Struct, frozen=True):

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from tracerd.ctl.text.calls import FORMS, LAYOUTS
+from tracerd.ctl.text.descriptors import described
 from tracerd.ctl.text.escape import escape, quote
 from tracerd.ctl.text.ink import PLAIN, Ink
 from tracerd.ctl.text.kinds import KINDS
 from tracerd.ctl.text.look import BARE, Look
 from tracerd.ctl.text.outcome import outcome
 from tracerd.ctl.text.structures import siginfo
-from tracerd.ctl.text.values import Show, anything, link
+from tracerd.ctl.text.values import Show, anything
 from tracerd.protocol import events
 from tracerd.protocol.events import Event, SyscallEnter, SyscallExit
 
@@ -124,7 +125,9 @@ class Renderer:
                 continue  # an open that creates nothing: the mode is not looked at
             show = shows.get(name) or KINDS.get(_guess(name, value, fds), anything)
             text = show(value, look)
-            shown[name] = text + link(fds[name], look) if name in fds else text
+            if name in fds:
+                text += described(event.fd_info.get(name), fds[name], look)
+            shown[name] = text
         layout = LAYOUTS.get(event.syscall)
         if shows and not event.args:  # it has some, which were not asked for
             laid = [self.ink.aside("..."), *_files(event)]

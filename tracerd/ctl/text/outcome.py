@@ -7,8 +7,9 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from tracerd.ctl.text.calls import REMARKS, RETURNS, named_result
+from tracerd.ctl.text.descriptors import described
 from tracerd.ctl.text.escape import escape
-from tracerd.ctl.text.values import anything, link
+from tracerd.ctl.text.values import anything
 
 if TYPE_CHECKING:
     from tracerd.ctl.text.look import Look
@@ -48,7 +49,7 @@ def outcome(event: SyscallExit, look: Look) -> str:
     if event.syscall in RETURNS:
         shown = RETURNS[event.syscall](event.ret, look)
     if event.ret_path is not None:
-        shown += link(event.ret_path, look)
+        shown += described(event.ret_info, event.ret_path, look)
     if event.rets is not None and event.rets not in event.args.values():
         shown += f" {anything(event.rets)}"
     remark = REMARKS.get(event.syscall)

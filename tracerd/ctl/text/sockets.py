@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 from typing import Any, Final
 
 from tracerd.ctl.text.escape import quote
 from tracerd.ctl.text.look import Look
 from tracerd.ctl.text.structures import struct
-from tracerd.ctl.text.values import PIECE, anything, bare, content, each, flags
+from tracerd.ctl.text.values import PIECE, anything, bare, content, each, flags, link
 
 
 def _sockaddr_unix(value: Mapping[str, Any], _look: Look) -> list[str]:
@@ -132,6 +133,16 @@ def message(value: Any, look: Look) -> str:
     return f"{{{', '.join(shown)}}}"
 
 
+def _passed(fds: list[Any], paths: Any, look: Look) -> str:
+    """Show descriptors that are passed, and what they refer to where that is known."""
+    links = paths if isinstance(paths, list) else []
+    shown = [
+        anything(fd, look) + (link(path, look) if isinstance(path, str) else "")
+        for fd, path in zip_longest(fds, links[: len(fds)])
+    ]
+    return f"[{', '.join(shown)}]"
+
+
 _credentials: Final = struct()
 _HEAD: Final = 16
 """Bytes of a struct cmsghdr before its data."""
@@ -145,7 +156,7 @@ def _control(value: Any, look: Look) -> str:
     size = ""
     if isinstance(value.get("fds"), list):
         size = f"cmsg_len={_HEAD + 4 * len(value['fds'])}, "
-        data = each(anything)(value["fds"], look)
+        data = _passed(value["fds"], value.get("paths"), look)
     elif "pid" in rest:
         size = f"cmsg_len={_HEAD + 12}, "
         data = _credentials(rest, look)
