@@ -44,7 +44,7 @@ def asked(events):
     """Return what was told of each descriptor when its flags were asked for last."""
     found = {}
     for event in events:
-        if isinstance(event, SyscallExit) and event.syscall == "fcntl":
+        if isinstance(event, SyscallExit) and event.args.get("cmd") == "F_GETFL":
             found[event.args["fd"]] = event.fd_info.get("fd")
     return [info for _, info in sorted(found.items())]
 
@@ -115,6 +115,23 @@ def test_what_they_are_is_told(tracing, tmp_path):
     assert {event.syscall for event in tracing.of(SyscallExit)} == {"fcntl"}
     found = asked(tracing.events)
     are_right(found, tmp_path, pid, lives=False)
+
+
+def test_what_is_passed_in_a_message_has_a_path(tracing, tmp_path):
+    tracing.interest(ALL)
+    assert tracing.run(*command("fds_kinds", tmp_path)) == 0
+    calls = [event for event in tracing.of(SyscallExit) if event.syscall in ("sendmsg", "recvmsg")]
+    sent, received = [event.args["msg"]["control"] for event in calls]
+    socket = calls[1].fds["fd"]
+    assert [one["paths"] for one in sent + received] == [[f"{tmp_path}/file", socket]] * 2
+    assert sent[0]["fds"] != received[0]["fds"]
+    (used,) = [
+        event
+        for event in tracing.of(SyscallExit)
+        if event.syscall == "fcntl" and event.args["cmd"] == "F_GETFD"
+    ]
+    assert used.args["fd"] == received[0]["fds"][0]
+    assert used.fds == {"fd": f"{tmp_path}/file"}
 
 
 def test_those_that_were_there_before_are_looked_at(quiet_tracing, tmp_path):

@@ -81,6 +81,9 @@ def test_the_environment_needs_arguments(serving):
                 await client.subscribe(detail="files", envp=True)
             assert refused.value.parameter == "envp"
             with pytest.raises(errors.InvalidParameter) as refused:
+                await client.subscribe(detail="files", fd_info=True)
+            assert refused.value.parameter == "fd_info"
+            with pytest.raises(errors.InvalidParameter) as refused:
                 await client.subscribe(detail="most")
             assert refused.value.parameter == "detail"
 

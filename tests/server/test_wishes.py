@@ -25,13 +25,15 @@ def test_each_filter_is_a_wish_of_its_own(serving):
                 ],
                 string_limit=77,
                 envp=True,
+                fd_info=True,
             )
             wishes = running.tracer.wishes[-1]
             wanted = [wish.interest for wish in wishes]
             assert [one.exit for one in wanted] == [{"read"}, {"openat"}, set()]
             assert [one.types for one in wanted] == [{"syscall_exit"}, {"syscall_exit"}, {"exit"}]
             assert [one.paths for one in wanted] == [None, {"/etc"}, None]
-            assert {(one.string_limit, one.envp) for one in wanted} == {(77, True)}
+            asked = {(one.string_limit, one.envp, one.fd_info) for one in wanted}
+            assert asked == {(77, True, True)}
             # A command name changes without notice, and a thread may not be known yet.
             assert covered(wishes) == [[4000], [4000, 5000], [5000]]
 

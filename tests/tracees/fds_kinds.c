@@ -1,7 +1,8 @@
 /* Provokes: a descriptor of every kind, and sockets in every state.
  *
- * fds_kinds DIR: makes them and asks for the flags of each (fcntl), whatever that gives; then says
- * READY, and once it is told to go on asks again. */
+ * fds_kinds DIR: makes them and asks for the flags of each (fcntl), whatever that gives; passes the
+ * first one, a file, and a socket to itself in a message; then says READY, and once it is told to go
+ * on asks again. */
 #include "tracee.h"
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -39,6 +40,22 @@ static void speaks(int family, const void *address, socklen_t size) { /* all end
     made((int)must(accept(listener, NULL, NULL), "accept"));
 }
 
+static void passes(int fd) { /* to itself */
+    int pair[2];
+    must(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), "socketpair");
+    char byte = 0, room[CMSG_SPACE(2 * sizeof fd)] = {0};
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    *head = (struct cmsghdr){CMSG_LEN(2 * sizeof fd), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(head), (int[]){fd, pair[0]}, 2 * sizeof fd);
+    must(sendmsg(pair[1], &message, 0), "sendmsg");
+    must(recvmsg(pair[0], &message, 0), "recvmsg");
+    memcpy(&fd, CMSG_DATA(head), sizeof fd);
+    fcntl(fd, F_GETFD);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2 || chdir(argv[1])) return 2;
     struct sockaddr_in inet = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -73,6 +90,7 @@ int main(int argc, char **argv) {
     must(bind(route, (void *)&netlink, sizeof netlink), "bind");
     ask(route);
     made(socket(AF_PACKET, SOCK_RAW, 0)); /* for root only */
+    passes(first);
     ready();
     if (getchar() == EOF) return 0;
     for (int fd = first; fd <= last; fd++) ask(fd);

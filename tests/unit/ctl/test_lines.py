@@ -293,6 +293,51 @@ def test_lines(event, expected):
     assert one_space(text(event)) == f"[pid    44] {expected}"
 
 
+INET = {"family": "AF_INET", "addr": "10.0.0.2", "port": 5}
+DESCRIPTORS = {
+    "/dev/null<char 1:3>": ("/dev/null", {"kind": "char", "rdev": "1:3"}),
+    "pid:77": ("anon_inode:[pidfd]", {"kind": "pidfd", "pid": 77}),
+    "/etc/passwd": ("/etc/passwd", {"kind": "file", "path": "/etc/passwd", "ino": 3}),
+    "TCP:[10.0.0.2:5]": ("socket:[9]", {"kind": "socket", "protocol": "TCP", "local": INET}),
+    "TCP:[10.0.0.2:5->10.0.0.2:6]": (
+        "socket:[9]",
+        {"kind": "socket", "protocol": "TCP", "local": INET, "peer": {**INET, "port": 6}},
+    ),
+    "TCPv6:[?->[::1]:6]": (
+        "socket:[9]",
+        {
+            "kind": "socket",
+            "protocol": "TCPv6",
+            "family": "AF_INET6",
+            "peer": {"family": "AF_INET6", "addr": "::1", "port": 6},
+        },
+    ),
+    "TCP:[9]": ("socket:[9]", {"kind": "socket", "protocol": "TCP"}),
+    'UNIX:[9,"/run/s"]': (
+        "socket:[9]",
+        {
+            "kind": "socket",
+            "protocol": "UNIX",
+            "family": "AF_UNIX",
+            "local": {"family": "AF_UNIX", "path": "/run/s"},
+        },
+    ),
+    "socket:[9]": ("socket:[9]", {"kind": "socket"}),
+}
+
+
+@pytest.mark.parametrize("shown", DESCRIPTORS)
+def test_descriptors_in_detail(shown):
+    path, fields = DESCRIPTORS[shown]
+    fields = {"ino": 9, "family": "AF_INET", **fields} if fields["kind"] == "socket" else fields
+    info = events.FdInfo(**fields)
+    event = call(
+        "dup", {"fildes": 3}, fds={"fildes": path}, fd_info={"fildes": info}, ret=4, ret_path=path,
+        ret_info=info,
+    )  # fmt: skip
+    assert one_space(text(event)).endswith(f" dup(3<{shown}>) = 4<{shown}>")
+
+
 def test_what_belongs_to_the_stream_names_no_process():
     nobody = {"seq": 20, "time_ns": 0, "pid": 0, "tid": 0}
     lost = events.Lost(**nobody, count=12, first=5, last=17)
@@ -386,6 +431,20 @@ values = st.recursive(
 KIND_NAMES = sorted({*KINDS, "novel", ""})
 
 
+fd_infos = st.builds(
+    events.FdInfo,
+    kind=hostile | st.sampled_from(["socket", "char", "pidfd"]),
+    path=st.none() | hostile,
+    ino=st.none() | st.integers(),
+    rdev=st.none() | hostile,
+    pid=st.none() | st.integers(),
+    family=st.none() | hostile | st.just("AF_INET"),
+    protocol=st.none() | hostile,
+    local=st.none() | st.dictionaries(hostile | st.sampled_from(["path", "port", "addr"]), values),
+    peer=st.none() | st.dictionaries(hostile | st.sampled_from(["path", "port", "addr"]), values),
+)
+
+
 def arbitrary(kind):
     """Any event of a type, with hostile text in every place that holds text."""
     shapes = {
@@ -401,6 +460,8 @@ def arbitrary(kind):
             st.builds(events.OpenDescriptor, fd=st.integers(), path=hostile, kind=hostile),
             max_size=2,
         ),
+        "FdInfo": fd_infos,
+        "dict[str, FdInfo]": st.dictionaries(hostile, fd_infos, max_size=3),
         "int | str | None": st.none() | st.integers() | hostile,
     }
     fields = {}

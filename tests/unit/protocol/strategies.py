@@ -84,6 +84,24 @@ accesses = st.builds(
     changed=st.booleans(),
 )
 
+_address = maybe(st.dictionaries(text, json_values, max_size=2))
+fd_infos = st.builds(
+    events.FdInfo,
+    kind=word,
+    path=maybe(text),
+    deleted=st.booleans(),
+    dev=maybe(word),
+    ino=maybe(count),
+    rdev=maybe(word),
+    pid=maybe(small),
+    family=maybe(word),
+    sock_type=maybe(word),
+    protocol=maybe(word),
+    local=_address,
+    peer=_address,
+    listening=st.booleans(),
+)
+
 _base = {
     "seq": count,
     "time_ns": count,
@@ -100,6 +118,7 @@ _call = {
     "abi": word,
     "args": st.dictionaries(text, json_values, max_size=3),
     "fds": st.dictionaries(text, text, max_size=2),
+    "fd_info": st.dictionaries(text, fd_infos, max_size=2),
     "resumes": maybe(word),
     "redacted": st.booleans(),
 }
@@ -113,6 +132,7 @@ by_type = {
         **_call,
         ret=maybe(number | text),
         ret_path=maybe(text),
+        ret_info=maybe(fd_infos),
         rets=maybe(st.lists(number, max_size=2)),
         ret_names=st.lists(word, max_size=2),
         errno=maybe(word),

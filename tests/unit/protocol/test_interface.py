@@ -78,7 +78,7 @@ def used_types(struct):
     return found
 
 
-PARTS = (events.FileAccess, events.OpenDescriptor)
+PARTS = (events.FileAccess, events.FdInfo, events.OpenDescriptor)
 """What events are made of."""
 
 
