@@ -29,21 +29,21 @@ class Bench:
     stopwatch: Stopwatch
     stack: ExitStack
     pumps: tuple[str, ...] = PUMPS
-    _daemons: dict[tuple[str, str], Daemon | UnavailableError] = field(default_factory=dict)
+    _daemons: dict[tuple[str, str, str], Daemon | UnavailableError] = field(default_factory=dict)
 
     def size(self, full: _T, quick: _T) -> _T:
         """Choose how much to do."""
         return quick if self.quick else full
 
-    def daemon(self, pump: str = "", placement: str = "") -> Daemon:
-        """Return a daemon with this pump and placement, started when first asked for.
+    def daemon(self, pump: str = "", placement: str = "", looks: str = "") -> Daemon:
+        """Return a daemon with this pump, placement and looks, started when first asked for.
 
         Raises UnavailableError.
         """
-        wanted = pump, placement
+        wanted = pump, placement, looks
         if wanted not in self._daemons:
             try:
-                self._daemons[wanted] = self.stack.enter_context(running(pump, placement))
+                self._daemons[wanted] = self.stack.enter_context(running(*wanted))
             except UnavailableError as error:
                 self._daemons[wanted] = error
         found = self._daemons[wanted]

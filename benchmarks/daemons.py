@@ -80,12 +80,16 @@ def _options() -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
+def _chosen(**variables: str) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if value}
+
+
 @contextmanager
-def running(pump: str = "", placement: str = "") -> Iterator[Daemon]:
+def running(pump: str = "", placement: str = "", looks: str = "") -> Iterator[Daemon]:
     """Run a daemon on a socket of its own.
 
-    pump, placement: what it is to use; empty: its own choice.  Raises UnavailableError if it has
-    no such thing, MeasurementError if it does not start.
+    pump, placement, looks: what it is to use; empty: its own choice.  Raises UnavailableError if it
+    has no such thing, MeasurementError if it does not start.
     """
     options = []
     if placement:
@@ -101,7 +105,7 @@ def running(pump: str = "", placement: str = "") -> Iterator[Daemon]:
                 stdout=stderr,
                 stderr=stderr,
                 cwd=ROOT,
-                env=os.environ | ({"TRACERD_PUMP": pump} if pump else {}),
+                env=os.environ | _chosen(TRACERD_PUMP=pump, TRACERD_LOOKS=looks),
             ) as process,
         ):
             try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rows import (
     attach,
     calls,
+    descriptors,
     detail,
     files,
     growth,
@@ -35,6 +36,7 @@ ROWS: dict[str, Callable[[Bench], Iterator[Table]]] = {
     "latency": latency.measure,
     "stops": stops.measure,
     "placement": placement.measure,
+    "descriptors": descriptors.measure,
     "hub": hub.measure,
     "attach": attach.measure,
     "memory": memory.measure,
