@@ -335,7 +335,7 @@ def test_a_descriptor_means_what_it_means_to_the_calling_task(tracing, tmp_path)
         (work / name).mkdir(parents=True)
     same(tracing, tmp_path, "task_tables", work)
     assert {str(p.relative_to(work)) for p in work.glob("*/by-*")} == expected
-    opens = [e for e in tracing.of(SyscallExit) if e.files and "by-the-" in e.files[0].path]
+    opens = [e for e in tracing.of(SyscallExit) if e.ret_path and "by-the-" in e.ret_path]
     for event in opens:
         assert event.ret_path == event.files[0].path
         assert event.fds["dfd"] == os.path.dirname(event.ret_path)
