@@ -64,7 +64,7 @@ def limited(which, soft):
     return lambda: resource.setrlimit(which, (soft, soft))
 
 
-def test_no_descriptors_left(daemons, path):
+def test_no_descriptors_left(daemons, path, target):
     """Who is there is served, who comes waits, and the daemon neither spins nor forgets them."""
     daemon = daemons.start(preexec_fn=limited(resource.RLIMIT_NOFILE, 32))
     with Honest(path) as honest:
@@ -86,17 +86,23 @@ def test_no_descriptors_left(daemons, path):
             wait_until(lambda: failures() >= count + 3)
             # Ten times a second: were it not waiting in between, it would be thousands.
             assert failures() <= count + 4 + 20 * (time.monotonic() - begun)
-            # An attach needs descriptors too: an error, or done.
-            assert control.call("Attach", pid=2147483647)["error"]
+            # An attach needs descriptors too.
+            assert control.call("Attach", pid=target.pid) == {
+                "error": "io.tracerd.LimitReached",
+                "parameters": {"limit": "open files of the daemon", "maximum": 32},
+            }
+            assert tracer_of(target.pid) == 0
             # When some go, those who wait get theirs.
             for peer in waiting:
                 assert "pump" in peer.reply()["parameters"]
                 peer.close()
         honest.goes_on()
+        assert "error" not in control.call("Attach", pid=target.pid)
     assert daemons.status()["anomalies"] == 0
     daemon.terminate()
     _, log = daemon.communicate(timeout=60)
     assert log.count('msg="cannot take a connection"') == 1
+    assert "level=error" not in log
     assert daemon.returncode == 0
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from real_daemon import ended, tracer_of, wait_until
 
-CALLS = 4000
+CALLS = 2000
 
 
 @pytest.fixture
@@ -88,13 +88,13 @@ def test_a_thread_that_hangs_is_not_fed_for(daemons, manager, target, thread):
     environ = {
         **os.environ,
         "NOTIFY_SOCKET": manager.getsockname(),
-        "WATCHDOG_USEC": "600000",
+        "WATCHDOG_USEC": "400000",
         "TRACERD_PUMP": "native",
     }
-    daemon = daemons.start("--inject", f"{thread}_hang=3s", env=environ)
+    daemon = daemons.start("--inject", f"{thread}_hang=2s", env=environ)
     assert "error" not in daemons.connect().call("Attach", pid=target.pid)
     signs = 0
-    manager.settimeout(2)
+    manager.settimeout(1.5)
     try:
         while True:
             signs += b"WATCHDOG=1" in manager.recv(4096)

@@ -318,7 +318,10 @@ class Daemon:
         before = ""
         while True:
             processes = house.tracing.tracer.statistics.processes
-            now = f"{processes} processes traced, {len(house.hub)} subscriptions"
+            now = (
+                f"{processes} processes traced, {len(house.hub)} subscriptions, "
+                f"{self.health.tally.of('lost')} events lost"
+            )
             if now != before:
                 self._notifier.send(STATUS=now)
             before = now

@@ -14,7 +14,9 @@ the daemon closes the connection.  The reasons are those of SubscribeReply.end, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import resource
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
@@ -217,15 +219,23 @@ class Session:
         except PeerGoneError:
             raise
         except Exception as error:  # noqa: BLE001  the daemon goes on, and so does the connection
-            log.fault("a call failed", error, method=call.method)
+            said = self._failure(call, error)
             if not call.oneway:
-                await self._write_error(
-                    errors.InternalError(f"{type(error).__name__}; see the daemon's log")
-                )
+                await self._write_error(said)
             return True
         if not call.oneway:
             await self._write(self._connection.reply(reply))
         return True
+
+    def _failure(self, call: messages.Call, error: Exception) -> errors.TracerdError:
+        """Take note of what a call failed with, and return what the peer gets to hear."""
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            reached = errors.LimitReached("open files of the daemon", most)
+            self._tally.count("refused", reached.limit)
+            return reached
+        log.fault("a call failed", error, method=call.method)
+        return errors.InternalError(f"{type(error).__name__}; see the daemon's log")
 
     def _guard(self, parameters: object) -> contextlib.AbstractContextManager[None]:
         """Return the context for a call: it is abandoned if what it gains ends with the peer.
