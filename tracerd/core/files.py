@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from tracerd.core import procfs
-from tracerd.core.capture import as_int
+from tracerd.core.capture import as_int, fds_of
 from tracerd.core.decode.names.files import AT
 from tracerd.core.file_entries import access, identity, text, unknown, view
 from tracerd.core.file_ops import (
@@ -27,7 +27,8 @@ from tracerd.core.paths import NOWHERE, Place, of_address, of_link, resolve, see
 from tracerd.core.pump import Call
 from tracerd.core.syscalls import part_of, plan_for
 from tracerd.core.syscalls.asides import Aside
-from tracerd.core.syscalls.model import Arg, Captured, OpenedFile, Part, Several
+from tracerd.core.syscalls.model import Arg, Captured, Message, OpenedFile, Part, Several
+from tracerd.core.syscalls.plan import NAMED
 from tracerd.core.tracee import Details, Identity
 from tracerd.protocol.detail import Detail
 from tracerd.protocol.events import OPS, FileAccess
@@ -86,6 +87,8 @@ def entries(process: Identity, entry: Call, back: Call | None) -> list[FileAcces
             found += _descriptor(process, entry, back, position)
         elif position in plan.base:
             found += _addressed(process, entry, back, position)
+        elif arg.kind in NAMED:
+            found += _received(process, back, plan.arg_exit[position], arg.op)
         elif arg.kind == "string":
             found += _told(process, back, plan.arg_exit[position], arg.op)
     if syscall.name in NAMELESS_OPS:
@@ -234,6 +237,25 @@ def _addressed(
     places = [of_address(address, base, process.root) for address in addresses]
     extra = _made(entry, back, arg)
     return [access(process, place, arg.op, extra) for place in places if place is not None]
+
+
+def _received(process: Identity, back: Call | None, at: int, op: str) -> list[FileAccess]:
+    """Return the files whose descriptors came with messages (SCM_RIGHTS)."""
+    if back is None or back.failed or at >= len(back.captured):
+        return []
+    given = back.captured[at]
+    found: list[FileAccess] = []
+    for message in given.items if isinstance(given, Several) else (given,):
+        if not isinstance(message, Message):
+            continue
+        fds = fds_of(message.control, message.width)
+        for fd, link in zip(fds, message.passed, strict=False):
+            place = of_link(link, process.root)
+            if place.unresolved or place.path.startswith(b"/"):
+                found.append(access(process, place, op, {"fd": fd}))
+        if message.controllen > len(message.control):  # what is behind may be more of them
+            found.append(unknown(process, op))
+    return found
 
 
 def _told(process: Identity, back: Call | None, at: int, op: str) -> list[FileAccess]:

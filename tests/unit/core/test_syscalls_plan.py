@@ -70,7 +70,7 @@ def check_plan(row):
             assert plan.enter[plan.arg_enter[at]] == arg.enter
         if arg.exit is not None:
             assert plan.exit[plan.arg_exit[at]] == arg.exit
-        named = arg.op and arg.kind in NAMED
+        named = arg.op and arg.kind in NAMED and arg.exit is None
         assert (at in plan.base) == (arg.kind == "path" or bool(named))
         assert (at in plan.links) == (arg.kind == "fd")
     for at, capture in plan.links.items():

@@ -97,6 +97,8 @@ BY_HAND = {
     "fsmount": set(),
     "msync": set(),
     "landlock_add_rule": set(),
+    "recvmsg": {"receive"},
+    "recvmmsg": {"receive"},
     # A command decides.
     "fcntl": {"fcntl"},
     "ioctl": {"ioctl"},

@@ -85,7 +85,7 @@ _SOCKETCALLS: Final[dict[str, Syscall]] = {
     "SYS_GETSOCKOPT": net(fd, level, sockets.option, i386_own.option_out,
                           records.size_both("optlen")),
     "SYS_SENDMSG": net(fd, sockets.message_in(op="connect"), msg_flags, ret="size"),
-    "SYS_RECVMSG": net(fd, sockets.message_out(), msg_flags, ret="size"),
+    "SYS_RECVMSG": net(fd, sockets.message_out(op="receive"), msg_flags, ret="size"),
     "SYS_ACCEPT4": net(fd, peer, peer_size, flags("flags", names.ACCEPT), ret="fd"),
     "SYS_RECVMMSG": net(fd, sockets.messages_out, uint("vlen"), msg_flags,
                         records.timespec_both("timeout")),

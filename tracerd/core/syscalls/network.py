@@ -53,7 +53,7 @@ NETWORK: Final[tuple[Syscall, ...]] = (
     net(45, "recvfrom", fd, bytes_out("ubuf", "size"), size, msg_flags,
         sockets.sockaddr_out("addr", "addr_len"), records.size_both("addr_len"), ret="size"),
     net(46, "sendmsg", fd, sockets.message_in(op="connect"), msg_flags, level="io", ret="size"),
-    net(47, "recvmsg", fd, sockets.message_out(), msg_flags, level="io", ret="size"),
+    net(47, "recvmsg", fd, sockets.message_out(op="receive"), msg_flags, level="io", ret="size"),
     net(307, "sendmmsg", fd, sockets.messages_in, uint("vlen"), msg_flags, level="io"),
     net(299, "recvmmsg", fd, sockets.messages_out, uint("vlen"), msg_flags,
         records.timespec_both("timeout"), level="io"),

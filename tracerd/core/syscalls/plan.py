@@ -93,7 +93,7 @@ def plan_for(syscall: Syscall, detail: Detail = Detail.FULL) -> Plan:
             links[position] = _add(enter, Capture(How.FD, position, width=width))
         elif arg.kind == "fd_high":
             links[position] = _add(enter, Capture(How.FD, position, 32, width=width))
-        elif arg.op and arg.kind in NAMED:
+        elif arg.op and arg.kind in NAMED and arg.exit is None:
             named = Capture(How.BASE, -1, position, NAMED[arg.kind], width=width)
             base[position] = _add(enter, named)
     returned = None
@@ -144,7 +144,7 @@ def _part(syscall: Syscall, detail: Detail, *, entering: bool) -> Capture | None
     parts: dict[int, tuple[int, tuple[Capture, ...]]] = {}
     for which, part in syscall.parts.items():
         plan = plan_for(part, detail)
-        if detail is Detail.FILES and not plan.enter:
+        if detail is Detail.FILES and not (plan.enter or plan.exit):
             continue
         in_memory = len(part.args) - syscall.memory if syscall.memory >= 0 else 0
         parts[which] = in_memory, plan.enter if entering else plan.exit

@@ -31,11 +31,11 @@ def message_in(name: str = "msg", *, op: str = "") -> Draft:
     return Draft(name, "msghdr", messages.msghdr, enter=want, op=op)
 
 
-def message_out(name: str = "msg") -> Draft:
+def message_out(name: str = "msg", *, op: str = "") -> Draft:
     """Return a struct msghdr to be filled; of the enter-stop only its first words are wanted."""
     head = Want(How.BYTES, messages.NAMELEN_END)
     filled = Want(How.MSGHDR, BUFFER_LIMIT)
-    return Draft(name, "msghdr", messages.msghdr_filled, enter=head, exit=filled, both=True)
+    return Draft(name, "msghdr", messages.msghdr_filled, enter=head, exit=filled, both=True, op=op)
 
 
 _MESSAGES: Final = Want(How.MMSGHDR, BUFFER_LIMIT, "vlen")
@@ -47,7 +47,9 @@ messages_in: Final = Draft(
     op="connect",
     bind=lambda at: messages.mmsghdr(at["vlen"]),
 )
-messages_out: Final = Draft("mmsg", "mmsghdr", messages.mmsghdr_filled, exit=_MESSAGES)
+messages_out: Final = Draft(
+    "mmsg", "mmsghdr", messages.mmsghdr_filled, exit=_MESSAGES, op="receive"
+)
 
 
 def option_with(values: Mapping[tuple[int, int], Decode]) -> tuple[Draft, Draft]:
