@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
+from typing import NamedTuple
 
 STRACE = re.compile(r"(\d+) +(.*)")
 OURS = re.compile(r"\[pid +(\d+)\] (.*)")
@@ -42,6 +43,14 @@ MASKS = [
 """All that is masked, beside ids of the processes of a trace."""
 
 
+class Lines(NamedTuple):
+    """counts: how often there is each line, of all tasks.  alone: the lines of the only task, in
+    order; empty if there were several."""
+
+    counts: Counter
+    alone: list[str]
+
+
 def _masked(line):
     for pattern, by in MASKS:
         line = pattern.sub(by, line)
@@ -77,22 +86,23 @@ def _of_tracerctl(text):
     return tasks
 
 
-def _counted(tasks):
-    """Return how often there is each line, with what differs from run to run masked."""
+def _compared(tasks):
+    """Return the lines with what differs from run to run masked."""
     ids = "|".join(map(str, tasks))
     task = re.compile(rf"(?<![\w.:#])(?:{ids})(?![\w.])")
-    return Counter(
-        _masked(task.sub("PID", COLUMN.sub(") ", line)))
+    masked = [
+        [_masked(task.sub("PID", COLUMN.sub(") ", line))) for line in lines]
         for lines in tasks.values()
-        for line in lines
-    )
+    ]
+    counts = Counter(line for lines in masked for line in lines)
+    return Lines(counts, masked[0] if len(masked) == 1 else [])
 
 
 def of_strace(text):
-    """Count the lines of `strace -f -y -o FILE`."""
-    return _counted(_of_strace(text))
+    """Read what `strace -f -y -o FILE` wrote."""
+    return _compared(_of_strace(text))
 
 
 def of_tracerctl(text):
-    """Count the lines of `tracerctl run -o FILE`, without those of its own."""
-    return _counted(_of_tracerctl(text))
+    """Read what `tracerctl run -o FILE` wrote, without the lines of its own."""
+    return _compared(_of_tracerctl(text))

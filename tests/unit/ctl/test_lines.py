@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracerd.ctl.text import lines
+from tracerd.ctl.text.calls import FORMS, LAYOUTS, REMARKS, RETURNS
 from tracerd.ctl.text.ink import Ink
 from tracerd.ctl.text.kinds import KINDS
 from tracerd.ctl.text.lines import RESULT_COLUMN, Renderer
@@ -496,6 +497,30 @@ def test_any_event_is_one_harmless_line(event, kinds, whole):
     assert plain.line(event).isprintable()
     painted = Renderer(kinds=table, ink=Ink(coloured=True), whole=whole).line(event)
     assert re.sub("\x1b\\[[0-9;]*m", "", painted).isprintable()
+
+
+PARTICULAR = sorted({*FORMS, *LAYOUTS, *REMARKS, *RETURNS})
+ARGUMENTS = sorted({name for forms in FORMS.values() for name in forms} | {
+    "clone_flags", "newsp", "parent_tidptr", "tls", "child_tidptr", "uargs", "mode", "dev", "pos_h",
+    "ufds", "inp", "outp", "exp", "tsp", "tvp", "cmd", "fd", "uinfo",
+})  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(PARTICULAR),
+    st.dictionaries(st.sampled_from(ARGUMENTS), values, max_size=5),
+    st.dictionaries(st.sampled_from(ARGUMENTS), hostile, max_size=2),
+    st.none() | st.integers(-5, 5) | st.integers() | hostile,
+    st.lists(hostile, max_size=2),
+    st.booleans(),
+)
+def test_what_is_particular_to_a_call_takes_anything_too(syscall, args, fds, ret, names, whole):
+    table = {syscall: dict(zip(args, KIND_NAMES, strict=False))}
+    event = call(syscall, args, fds=fds, ret=ret, ret_names=names)
+
+    for log in (False, True):
+        assert Renderer(kinds=table, whole=whole, limit=5, log=log).line(event).isprintable()
 
 
 def test_errno_texts_are_the_systems():
