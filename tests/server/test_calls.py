@@ -50,7 +50,7 @@ def test_status_and_syscalls(serving):
             assert subscription["filters"] == [{"syscall": ["getppid"]}]
             table = await client.call("Syscalls")
             assert table["syscalls"] == [
-                {"name": "getppid", "nr": 110, "classes": ["process"], "args": [], "ret": "pid"}
+                {"name": "getppid", "nr": 110, "classes": ["pure"], "args": [], "ret": "pid"}
             ]
             for abi, nr in (("x86_64", 3), ("i386", 6), ("aarch64", 57)):
                 table = (await client.call("Syscalls", {"abi": abi}))["syscalls"]
