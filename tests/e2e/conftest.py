@@ -180,10 +180,10 @@ def processes():
 
 @pytest.fixture
 def start_daemon(processes, tmp_path_factory):
-    """Starts daemons with options: `start_daemon(*options)`."""
+    """Starts daemons with options: `start_daemon(*options, path=None)`."""
 
-    def start(*options):
-        path = str(tmp_path_factory.mktemp("daemon") / "sock")
+    def start(*options, path=None):
+        path = path or str(tmp_path_factory.mktemp("daemon") / "sock")
         return Daemon(processes, path, *options)
 
     return start

@@ -74,6 +74,7 @@ def test_what_is_not_given_stays(serving, make_call):
         async with running.client() as client, running.client() as control:
             await client.subscribe(filters=READS, string_limit=77, level="io")
             await control.call("Update", {"id": client.id, "detail": "names"})
+            await running.quiet()
             [state] = (await running.status())["subscriptions"]
             assert (state["filters"], state["detail"]) == (READS, "names")
             [wish] = running.tracer.wishes[-1]
@@ -82,6 +83,7 @@ def test_what_is_not_given_stays(serving, make_call):
             _, event = await client.events(2)
             assert event.args == {}
             await control.call("Update", {"id": client.id, "detail": "full", "envp": True})
+            await running.quiet()
             [wish] = running.tracer.wishes[-1]
             assert (wish.interest.string_limit, wish.interest.envp) == (77, True)
 

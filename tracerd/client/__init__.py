@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tracerd.client.address import default_socket
-    from tracerd.client.aio import AsyncClient, AsyncSubscription, connect
+    from tracerd.client.aio import AsyncClient, AsyncFollow, AsyncSubscription, connect
     from tracerd.client.errors import ClientError, ConnectionLost, DaemonNotRunning
-    from tracerd.client.sync import SyncClient, SyncSubscription, connect_sync
+    from tracerd.client.sync import SyncClient, SyncFollow, SyncSubscription, connect_sync
     from tracerd.protocol.messages import Filter, Match
 
 __all__ = [
     "AsyncClient",
+    "AsyncFollow",
     "AsyncSubscription",
     "ClientError",
     "ConnectionLost",
@@ -26,6 +27,7 @@ __all__ = [
     "Filter",
     "Match",
     "SyncClient",
+    "SyncFollow",
     "SyncSubscription",
     "connect",
     "connect_sync",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES: Final = {
     "AsyncClient": "tracerd.client.aio",
+    "AsyncFollow": "tracerd.client.aio",
     "AsyncSubscription": "tracerd.client.aio",
     "ClientError": "tracerd.client.errors",
     "ConnectionLost": "tracerd.client.errors",
@@ -41,6 +44,7 @@ _HOMES: Final = {
     "Filter": "tracerd.protocol.messages",
     "Match": "tracerd.protocol.messages",
     "SyncClient": "tracerd.client.sync",
+    "SyncFollow": "tracerd.client.sync",
     "SyncSubscription": "tracerd.client.sync",
     "connect": "tracerd.client.aio",
     "connect_sync": "tracerd.client.sync",

@@ -15,6 +15,7 @@ import msgspec
 
 from tracerd.client.address import default_socket
 from tracerd.client.errors import ConnectionLost, connecting
+from tracerd.client.resume import BROKEN, Resume
 from tracerd.client.selection import Changes, Options, subscribe_call, update_call
 from tracerd.client.stream import Format, Stream
 from tracerd.errors import TracerdError
@@ -152,6 +153,13 @@ class AsyncClient:
         stream = Stream(subscribe_call(options), format, self.socket, raw=raw)
         return AsyncSubscription(stream, self.socket, self._subscriptions)
 
+    def follow(self, **options: Unpack[Options]) -> AsyncFollow:
+        """Return a stream that goes on after its connection broke; see selection.Options.
+
+        It asks for heartbeats and for lingering, unless told otherwise.
+        """
+        return AsyncFollow(self.socket, Resume(options), self._subscriptions)
+
     async def _call(self, method: str, parameters: msgspec.Struct, reply: type[_R]) -> _R:
         async with self._lock:
             if self._stream is None:
@@ -258,6 +266,81 @@ class AsyncSubscription:
         self._protocol.receive_data(await stream.receive(CHUNK))
         while not self.end and (batch := self._protocol.next_batch()) is not None:
             self._ready.extend(batch)
+
+
+class AsyncFollow:
+    """Events, across broken connections and restarts of the daemon: `async for`.
+
+    What could not be had is in its place as a Lost event (see resume.py).  `cursor` is the place
+    after the last event that was given out.  Iteration ends when the daemon ends the stream for
+    good (`end` says why) or after aclose(); it raises what the daemon answers to a request that
+    will not get better, and, if it cannot be opened at first, what subscribe does.
+    *Cancellation*: nothing is lost; iterate again.
+    """
+
+    def __init__(self, path: str, resume: Resume, siblings: set[AsyncSubscription]) -> None:
+        self._path = path
+        self._resume = resume
+        self._siblings = siblings
+        self._subscription: AsyncSubscription | None = None
+        self._begun = False
+        self.closed = False
+        """Whether aclose() was called."""
+        self.end = ""
+        """Why the daemon ended the stream; empty until it has."""
+
+    @property
+    def cursor(self) -> str:
+        """Where it is: `since` of another subscription that is to go on after it."""
+        return self._resume.cursor
+
+    async def __aenter__(self) -> Self:
+        """Subscribe.  Raises InvalidFilter, DaemonNotRunning and the like."""
+        if self._subscription is None and not self.closed:
+            stream = Stream(self._resume.opening(), "msgpack", self._path)
+            subscription = AsyncSubscription(stream, self._path, self._siblings)
+            await subscription.__aenter__()
+            self._resume.opened(subscription.reply)
+            self._subscription, self._begun = subscription, True
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End it."""
+        self.closed = True
+        await self._drop()
+
+    async def _drop(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await subscription.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self.closed and not self.end:
+            try:
+                await self.__aenter__()
+                subscription = self._subscription
+                if subscription is None:
+                    break
+                async for event in subscription:
+                    if self._resume.take(event):
+                        return event
+                if not self.closed and self._resume.is_over(subscription.end):
+                    self.end = subscription.end
+                    await self._drop()
+                    break
+            except BROKEN:
+                if not self._begun:
+                    raise
+            await self._drop()
+            if not self.closed:
+                await anyio.sleep(self._resume.delay_s())
+        raise StopAsyncIteration
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Literal, Self, TypeVar, Unpack
@@ -16,6 +17,7 @@ import msgspec
 
 from tracerd.client.address import default_socket
 from tracerd.client.errors import ConnectionLost, breaking, connecting
+from tracerd.client.resume import BROKEN, Resume
 from tracerd.client.selection import Changes, Options, subscribe_call, update_call
 from tracerd.client.stream import Batch, Format, Stream
 from tracerd.errors import TracerdError
@@ -59,7 +61,7 @@ class SyncClient:
         self._timeout = timeout
         self._connection = ClientConnection()
         self._socket = _connected(path, timeout)
-        self._subscriptions: set[SyncSubscription] = set()
+        self._subscriptions: set[SyncSubscription | SyncFollow] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -152,6 +154,18 @@ class SyncClient:
         )
         self._subscriptions.add(subscription)
         return subscription
+
+    def follow(self, **options: Unpack[Options]) -> SyncFollow:
+        """Open a stream that goes on after its connection broke; see selection.Options.
+
+        It asks for heartbeats and for lingering, unless told otherwise.  Raises what subscribe
+        does if it cannot be opened now.
+        """
+        stream = SyncFollow(
+            self.socket, Resume(options), self._timeout, self._subscriptions.discard
+        )
+        self._subscriptions.add(stream)
+        return stream
 
     def _call(self, method: str, parameters: msgspec.Struct, reply: type[_R]) -> _R:
         if self._socket.fileno() < 0:
@@ -278,6 +292,76 @@ class SyncSubscription:
                 self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
             self._on_close(self)
+
+
+class SyncFollow:
+    """Events to iterate over, across broken connections and restarts of the daemon.
+
+    What could not be had is in its place as a Lost event (see resume.py).  `cursor` is the place
+    after the last event that was given out.  Iteration ends when the daemon ends the stream for
+    good (`end` says why) or after close(); it raises what the daemon answers to a request that
+    will not get better.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        resume: Resume,
+        timeout: float | None,
+        on_close: Callable[[SyncFollow], object],
+    ) -> None:
+        self._on_close = on_close
+        self._path = path
+        self._resume = resume
+        self._timeout = timeout
+        self._closed = threading.Event()
+        self.end = ""
+        """Why the daemon ended the stream; empty until it has."""
+        self._subscription: SyncSubscription | None = self._open()
+
+    @property
+    def cursor(self) -> str:
+        """Where it is: `since` of another subscription that is to go on after it."""
+        return self._resume.cursor
+
+    def _open(self) -> SyncSubscription:
+        stream = Stream(self._resume.opening(), "msgpack", self._path)
+        opened = SyncSubscription(stream, self._path, self._timeout, lambda _: None)
+        self._resume.opened(opened.reply)
+        return opened
+
+    def __iter__(self) -> Iterator[Any]:
+        while not self._closed.is_set():
+            try:
+                subscription = self._subscription = self._subscription or self._open()
+                for event in subscription:
+                    if self._resume.take(event):
+                        yield event
+                if self._closed.is_set() or self._resume.is_over(subscription.end):
+                    self.end = subscription.end
+                    self.close()
+                    return
+            except BROKEN:
+                pass
+            self._drop()
+            self._closed.wait(self._resume.delay_s())
+
+    def _drop(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            subscription.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it.  A thread that iterates over it is woken."""
+        self._closed.set()
+        self._drop()
+        self._on_close(self)
 
 
 @contextlib.contextmanager

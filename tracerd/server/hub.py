@@ -266,6 +266,10 @@ class Hub:
         joined: bool = await self._tracing.ask(
             Barrier(), lambda head: self._bridge.join(subscription, head)
         )
+        until = subscription.request.until
+        if joined and until and not self._targets.on(until):
+            # It has ended while nobody looked, and will not end again.
+            await self.retire(subscription, "target")
         return joined
 
     async def beat(self, subscription: Subscription) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from tracerd import errors
 from tracerd.core.commands import Published
 from tracerd.protocol import codec
@@ -66,7 +68,9 @@ def start(
         gap = lost(oldest - 1 - since.seq, since.seq + 1, oldest - 1, EXPIRED)
     elif recorded is None or since.seq < recorded:
         unwatched = head if recorded is None else recorded
-        return Start(since.seq, lost=lost(0, since.seq, unwatched, UNWATCHED))
+        gap = lost(0, since.seq, unwatched, UNWATCHED)
+        # What others wanted of that time comes after it.
+        return Start(since.seq, lost=replace(gap, seq=since.seq))
     else:
         return Start(since.seq)
     if gap is not None and not patient:

@@ -24,11 +24,12 @@ DEADLINE_S = 60
 TYPED = (
     ("/usr/bin/echo hello >&2; exit 3", ""),
     ("cat /etc/hostname; exit", "\n"),
+    ("cat /etc/hostname; exit", ""),
     ("cat /etc/hostname /nowhere/at/all; exit", ""),
 )
 """What the shell is told, and then the example."""
 
-SUBSCRIPTIONS = (1, 1, 2)
+SUBSCRIPTIONS = (1, 1, 1, 2)
 
 
 def until(condition):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracerd.client.errors import ConnectionLost
 from tracerd.ctl import display, filters
+from tracerd.ctl.cursor_file import HEARTBEAT_MS, LINGER_MS, CursorFile
 from tracerd.ctl.display import Display
 from tracerd.ctl.errors import UsageError, complain
 from tracerd.ctl.follow import ENDINGS, Follower, gone
@@ -40,6 +41,12 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     filters.add_detail(parser)
     filters.add_overflow(parser, "drop")
     filters.add_since(parser)
+    parser.add_argument(
+        "--cursor-file",
+        metavar="FILE",
+        help="go on where the last one with this file stopped, and keep it up to date; with "
+        "--since, that is where the first one begins",
+    )
     parser.add_argument(
         "--snapshot",
         action="store_true",
@@ -64,10 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
         **filters.overflow(arguments),
         "until": arguments.until,
     }
+    cursor = CursorFile(arguments.cursor_file) if arguments.cursor_file else None
+    since = (cursor and cursor.since) or arguments.since
+    if arguments.snapshot and (cursor or since):
+        raise UsageError("--snapshot goes with neither --since nor --cursor-file")
     if arguments.snapshot:
         options["snapshot"] = True
-    if arguments.since:
-        options |= {"since": arguments.since, "on_gap": "continue"}
+    if cursor:
+        options |= {"heartbeat_ms": HEARTBEAT_MS, "linger_ms": LINGER_MS}
+    if since:
+        options |= {"since": since, "on_gap": "continue"}
     options |= display.options(arguments)
     with (
         Output.open(arguments.output, STDOUT) as output,
@@ -78,11 +91,16 @@ def run(arguments: argparse.Namespace) -> int:
         shown = Display(output, arguments, client)
         if os.isatty(STDERR) and not client.list().processes:
             complain("no process is under trace yet: see tracerctl attach")
+        if cursor:
+            cursor.begin(subscription.reply.run, subscription.reply.head)
         try:
-            _show(subscription, wakeup, shown, output, arguments.count)
+            _show(subscription, wakeup, shown, output, arguments.count, cursor)
         except ConnectionLost as error:
             complain(gone(error))
             return 1
+        finally:
+            if cursor:
+                cursor.write()
         if subscription.end in ENDINGS:
             complain(ENDINGS[subscription.end])
             return 1
@@ -90,7 +108,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(
-    subscription: SyncSubscription, wakeup: Wakeup, shown: Display, output: Output, count: int
+    subscription: SyncSubscription,
+    wakeup: Wakeup,
+    shown: Display,
+    output: Output,
+    count: int,
+    cursor: CursorFile | None,
 ) -> None:
     left = count
 
@@ -98,7 +121,11 @@ def _show(
         subscription.close()
 
     for batch in Follower(subscription, wakeup, stop, output.fd).batches():
-        shown.show(batch[:left] if count else batch)
-        left -= len(batch)
+        wanted = cursor.without_beats(batch) if cursor else batch
+        told = wanted[:left] if count else wanted
+        shown.show(told)
+        if cursor and batch:
+            cursor.passed(told[-1] if len(told) < len(wanted) else batch[-1])
+        left -= len(told)
         if count and left <= 0:
             return
