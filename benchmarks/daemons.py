@@ -84,13 +84,26 @@ def _chosen(**variables: str) -> dict[str, str]:
     return {name: value for name, value in variables.items() if value}
 
 
+SWITCHING = """
+import sys
+from tracerd.server import daemon, main
+daemon.SWITCH_INTERVAL_S = float(sys.argv.pop(1))
+sys.exit(main.main())
+"""
+"""The daemon with another sys.setswitchinterval, which is its first argument."""
+
+
 @contextmanager
-def running(pump: str = "", placement: str = "", looks: str = "") -> Iterator[Daemon]:
+def running(
+    pump: str = "", placement: str = "", looks: str = "", switch_s: float = 0
+) -> Iterator[Daemon]:
     """Run a daemon on a socket of its own.
 
-    pump, placement, looks: what it is to use; empty: its own choice.  Raises UnavailableError if it
-    has no such thing, MeasurementError if it does not start.
+    pump, placement, looks: what it is to use; empty: its own choice.  switch_s: how long a thread
+    keeps the GIL; 0: its own choice.  Raises UnavailableError if it has no such thing,
+    MeasurementError if it does not start.
     """
+    command = ["-c", SWITCHING, str(switch_s)] if switch_s else ["-m", "tracerd"]
     options = []
     if placement:
         if "--placement" not in _options():
@@ -101,7 +114,7 @@ def running(pump: str = "", placement: str = "", looks: str = "") -> Iterator[Da
         with (
             log.open("wb") as stderr,
             started(
-                [sys.executable, "-m", "tracerd", "--socket", path, *options],
+                [sys.executable, *command, "--socket", path, *options],
                 stdout=stderr,
                 stderr=stderr,
                 cwd=ROOT,
