@@ -20,6 +20,8 @@ from tracerd.protocol.detail import Detail, seen
 from tracerd.protocol.events import Event, FileAccess, SyscallEnter, SyscallExit
 
 NO_INFOS: Final[Mapping[str, Any]] = MappingProxyType({})
+FILES, ARGS, FULL = Detail.FILES, Detail.ARGS, Detail.FULL
+"""To look up a member takes its time."""
 
 
 class CallEvent(Published):
@@ -75,7 +77,8 @@ class CallEvent(Published):
         self._infos = infos
         self._outcome: dict[str, Any] | None = None
         self._files: list[FileAccess] | None = None
-        self._events: dict[Detail, Event] = {}
+        self._events: list[Event | None] = [None, None, None, None]
+        """By level of detail."""
 
     def __repr__(self) -> str:
         return f"{self.kind.__name__} of {self._entry!r}, {self._back!r}"
@@ -122,8 +125,9 @@ class CallEvent(Published):
 
         Raises UndescribedError.
         """
-        detail = min(detail, self.captured)
-        event = self._events.get(detail)
+        if detail > self.captured:  # noqa: PLR1730  min() takes longer
+            detail = self.captured
+        event = self._events[detail]
         if event is None:
             try:
                 event = self._events[detail] = self._described(detail)
@@ -132,42 +136,44 @@ class CallEvent(Published):
         return event
 
     def _described(self, detail: Detail) -> Event:
-        if detail is Detail.ARGS and self.captured is Detail.FULL:
-            return seen(self.at(Detail.FULL), self.process, detail)  # from what has been decoded
-        entry, back = files.part_told(self._entry, self._back)
-        process = self.process
-        fields: dict[str, Any] = {}
-        if detail >= Detail.ARGS:
+        if detail == ARGS < self.captured:
+            return seen(self.at(FULL), self.process, detail)  # from what has been decoded
+        entry, back, process = self._entry, self._back, self.process
+        if entry.action.syscall.parts:
+            entry, back = files.part_told(entry, back)
+        fields: dict[str, Any] = {
+            "seq": self.seq,
+            "time_ns": self.time_ns,
+            "pid": self.pid,
+            "tid": self.tid,
+            "start": process.start,
+            "comm": self.comm,
+            "syscall": self.syscall,
+            "nr": entry.nr,
+            "abi": entry.action.syscall.abi,
+            "resumes": self._resumes,
+        }
+        if process.inner:
+            fields.update(describe.own_ids(process, entry.tid))
+        if detail >= ARGS:
             fields["args"] = args = describe.shown_args(entry, back)
             fields["fds"] = describe.shown_fds(entry)
-            fields |= self._infos
-        if process.inner:
-            fields |= describe.own_ids(process, entry.tid)
+            fields.update(self._infos)
         if self.kind is SyscallExit:
-            fields |= self.outcome
-            if detail >= Detail.ARGS:
-                fields |= describe.results(entry, back, args)
-            if detail >= Detail.FILES:
+            fields.update(self.outcome)
+            if detail >= ARGS:
+                fields.update(describe.results(entry, back, args))
+            if detail >= FILES and entry.action.syscall.level:
                 fields["files"] = self.files
-        return self.kind(
-            seq=self.seq,
-            time_ns=self.time_ns,
-            pid=process.pid,
-            tid=entry.tid,
-            start=process.start,
-            comm=self.comm,
-            syscall=self.syscall,
-            nr=entry.nr,
-            abi=entry.action.syscall.abi,
-            resumes=self._resumes,
-            **fields,
-        )
+        return self.kind(**fields)
 
     def _described_files(self) -> list[FileAccess]:
-        if self.captured < Detail.FILES:
+        entry, back = self._entry, self._back
+        if self.captured < FILES or not entry.action.syscall.level:
             return []
-        entry, back = files.part_told(self._entry, self._back)
-        found = files.entries(self.process, entry, back) if entry.action.syscall.level else []
+        if entry.action.syscall.parts:
+            entry, back = files.part_told(entry, back)
+        found = files.entries(self.process, entry, back)
         executed = back is not None and not back.failed and self.syscall in EXECS
         if executed and entry.action.noted:
             found += self._implied

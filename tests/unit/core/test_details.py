@@ -120,3 +120,11 @@ def test_an_exec_is_read_for_who_it_may_become():
     execve = by_name("execve").nr
     assert Actions((), Detail.FILES).find(X86_64, execve).detail is Detail.FILES
     assert Actions((), Detail.FILES).exec_detail is Detail.NAMES
+
+
+def test_what_a_call_returned_is_read_the_same_whichever_call_it_stands_for():
+    read_otherwise = {"ptr", "word", "mode", "none"}
+    for row in ALL:
+        for part in row.parts.values():
+            assert part.name == row.name
+            assert part.ret == row.ret or not {part.ret, row.ret} & read_otherwise
