@@ -6,6 +6,7 @@ Done as systemd does it: bounding set, no_new_privs, umask, write-xor-execute, a
 of SystemCallFilter, RestrictAddressFamilies, RestrictNamespaces and LockPersonality.
 """
 
+import contextlib
 import ctypes
 import os
 import re
@@ -67,7 +68,7 @@ def statement(code, k, true=0, false=0):
 
 
 def program(names, numbers):
-    """Return the filter: refused are other calls, other sockets, new namespaces, setgid files."""
+    """Return the filter: refused are other calls, sockets of other families, new namespaces."""
     refuse = statement(RETURN, ERRNO | EPERM)
     made = [
         statement(LOAD, ARCH),
@@ -131,7 +132,8 @@ def main():
         for number in set(range(LAST_CAPABILITY + 1)) - kept:
             prctl(PR_CAPBSET_DROP, number)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    prctl(PR_SET_MDWE, 1)
+    with contextlib.suppress(OSError):  # since Linux 6.3
+        prctl(PR_SET_MDWE, 1)
     install(filter_)
     os.execv(command[0], command)
 
