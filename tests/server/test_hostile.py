@@ -192,7 +192,7 @@ def test_thousands_of_connections(path, house):
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     sock.sendall(call("io.tracerd.Status") + b"\0")
                     told += len(replies(read_all(sock)))
-        assert house.status()["counters"]["refused"]["connections of a user"] > 2000
+        wait_until(lambda: house.status()["counters"]["refused"]["connections of a user"] > 2000)
 
 
 def test_many_subscriptions(path, house):

@@ -89,7 +89,6 @@ def test_a_thread_that_hangs_is_not_fed_for(daemons, manager, target, thread):
         **os.environ,
         "NOTIFY_SOCKET": manager.getsockname(),
         "WATCHDOG_USEC": "400000",
-        "TRACERD_PUMP": "native",
     }
     daemon = daemons.start("--inject", f"{thread}_hang=2s", env=environ)
     assert "error" not in daemons.connect().call("Attach", pid=target.pid)
