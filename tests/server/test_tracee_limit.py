@@ -116,3 +116,32 @@ def test_threads_are_traced_whatever_their_number(daemons):
     assert many.wait(60) == 0
     daemon.terminate()
     ended(daemon, 0)
+
+
+@pytest.mark.parametrize("pump", ["native", "python"])
+def test_a_maker_in_vfork_is_kept_waiting_by_nobody(daemons, pump, monkeypatch):
+    monkeypatch.setenv("TRACERD_PUMP", pump)
+    daemon = daemons.start("--max-tracees", "1")
+    program = (
+        "import subprocess, sys\n"
+        "for _ in sys.stdin: print(subprocess.run(['sh', '-c', 'exit 3']).returncode, flush=True)"
+    )
+    maker = daemons.start(
+        command=[sys.executable, "-ISc", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=None,
+    )
+    control, stream = daemons.connect(), daemons.connect()
+    assert "error" not in control.call("Attach", pid=maker.pid)
+    types = ["blind", "new_child", "detached"]
+    stream.call("Subscribe", more=True, until=maker.pid, filters=[{"type": types}])
+    assert [ask(maker, "") for _ in range(5)] == [[3]] * 5
+    maker.stdin.close()
+    assert maker.wait(60) == 0
+    events = list(stream.events())
+    assert {event["kind"] for event in events if event["type"] == "new_child"} == {"vfork"}
+    assert sum(event["type"] == "blind" for event in events) == 5
+    assert [event["why"] for event in events if event["type"] == "detached"] == ["limit"] * 5
+    daemon.terminate()
+    ended(daemon, 0)

@@ -104,6 +104,7 @@ class Attacher:
         for leaving in scene.leavings:
             leaving.leaving.discard(process)
         scene.pump.distrust_descriptors(process.pid)  # threads that have left run on
+        process.let_go = False
         self._keeper.forget_left(process, time.time_ns())
         job = self._begin(process, command, answer, PidFd(process.pid))
         job.pending = {tid for tid in process.threads if scene.tracker.tasks[tid].interrupted}
