@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracerd.ctl.text.escape import angled
+from tracerd.ctl.text.values import link
 
 if TYPE_CHECKING:
     from tracerd.ctl.text.look import Look
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 
 def described(info: FdInfo | None, path: str, look: Look) -> str:
     """Return what stands behind a descriptor's number.  path: that of its link."""
-    text = angled(path) if info is None else _detailed(info, angled(path))
-    return f"<{look.ink.path(text)}>"
+    if info is None:
+        return link(path, look)
+    return f"<{look.ink.path(_detailed(info, angled(path)))}>"
 
 
 def _detailed(info: FdInfo, path: str) -> str:

@@ -69,6 +69,10 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     filters.add_options(parser, leave_out=frozenset({"pid", "tree", "tid", "uid"}))
     filters.add_level(parser)
     filters.add_overflow(parser, "block")
+    parser.add_argument(
+        "-y", "--fd-details", action="store_true",
+        help="record what descriptors are: addresses of sockets, numbers of devices",
+    )  # fmt: skip
     parser.add_argument("--env", action="store_true", help="record the environment of programs")
     parser.add_argument(
         "-s", "--string-limit", type=int, default=0, metavar="BYTES",
@@ -110,7 +114,8 @@ def _options(
         wanted["filters"].append(filter_of({"tree": roots, "type": WHO}))
     level = {"level": arguments.level} if arguments.level else {}
     limit = {"string_limit": arguments.string_limit} if arguments.string_limit else {}
-    return {**wanted, **level, **limit, "envp": arguments.env, "raw": True}
+    details = {"fd_info": True} if arguments.fd_details else {}
+    return {**wanted, **level, **limit, **details, "envp": arguments.env, "raw": True}
 
 
 def _command(
