@@ -143,12 +143,32 @@ def opens(event):
 
 def path_calls(event):
     """Whether the call names a path, so that its files count at the level `path`."""
-    return event["type"] == "exec" or event.get("syscall") in {
-        *("open", "openat", "stat", "lstat", "newfstatat", "statx", "access", "faccessat"),
-        *("faccessat2", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "link", "linkat"),
-        *("symlink", "symlinkat", "readlink", "readlinkat", "chmod", "fchmodat", "unlink"),
-        *("unlinkat", "rmdir", "chdir", "execve", "connect", "creat"),
-    }
+    return event["type"] == "exec" or (
+        event.get("syscall")
+        in {
+            *("open", "openat", "stat", "lstat", "newfstatat", "statx", "access", "faccessat"),
+            *(
+                "faccessat2",
+                "mkdir",
+                "mkdirat",
+                "rename",
+                "renameat",
+                "renameat2",
+                "link",
+                "linkat",
+            ),
+            *("symlink", "symlinkat", "readlink", "readlinkat", "chmod", "fchmodat", "unlink"),
+            *("unlinkat", "rmdir", "chdir", "execve", "connect", "creat"),
+        }
+        and not asks_a_descriptor(event)
+    )
+
+
+def asks_a_descriptor(event):
+    """Whether the call names no path though it could, and so does what fstat does."""
+    return event["syscall"] in {"newfstatat", "statx", "faccessat2"} and not any(
+        file.get("raw") for file in event.get("files", ())
+    )
 
 
 def files_where(judge):
