@@ -48,7 +48,7 @@ _PLAIN: Final = """
     gid groups ids int ints io_events io_uring_params iocb iocbs ioprio ipc_key itimerspec
     itimerval kexec_segments landlock_ruleset long lsm_context lsm_ids mnt_id_req mode mount_attr
     mq_attr nodes none ns_id_req off offs open_how path perf_attr pid policy pollfds ptr quota_cmd
-    ranges resident rlimit rusage sched_attr sembufs sigaction sigevent siginfo signal
+    ranges resident rlimit rusage sched_attr segment sembufs sigaction sigevent siginfo signal
     signal_stack sigset size sockaddr stat statfs statmount statx sysinfo timespec timeval
     timevals timex timezone tms uid uint ulong ustat utimbuf utsname value_result word wstatus
     xattr_args

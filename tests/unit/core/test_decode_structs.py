@@ -262,7 +262,8 @@ def test_epoll_event():
     # Packed: 12 bytes, as the C library declares it for this architecture.
     raw = struct.pack("<IQ", select.EPOLLIN | select.EPOLLET, 0xFFFF_0000_0000_0001)
     event = {"events": ["EPOLLIN", "EPOLLET"], "data": "0xffff000000000001"}
-    assert waiting.epoll_event(1, raw, CALL) == event
+    assert waiting.epoll_event(1, raw, Words((9, 1, 3, 1))) == event
+    assert waiting.epoll_event(1, raw, Words((9, 2, 3, 1))) == {"ptr": "0x1"}  # EPOLL_CTL_DEL
     assert waiting.epoll_events(1, raw + raw, CALL) == [event, event]
     assert waiting.epoll_events(1, Cut(raw, 24), CALL) == {"items": [event], "truncated": True}
 

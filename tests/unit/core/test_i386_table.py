@@ -73,7 +73,7 @@ def test_no_layout_of_64_bits_is_left():
 ALIKE = {
     "cachestat", "cachestat_range", "cap_data", "cap_header", "clone_args", "futex_waiters", "iocb",
     "iocbs", "io_events", "lsm_context", "lsm_ids", "nodes", "perf_attr", "policy", "resident",
-    "sembufs", "statmount", "timezone", "value_result", "cpus", "dirents", "epoll_event",
+    "segment", "sembufs", "statmount", "timezone", "value_result", "cpus", "dirents", "epoll_event",
     "epoll_events", "fd_set", "fds", "file_attr", "file_handle", "ids", "ints",
     "io_uring_params", "landlock_ruleset", "mnt_id_req", "mount_attr", "ns_id_req", "offs",
     "open_how", "option", "pollfds", "sched_attr", "sigset", "statx", "utsname", "wstatus",

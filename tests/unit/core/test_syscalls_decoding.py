@@ -520,7 +520,7 @@ def test_control_messages():
     assert shown["control"] == [
         {"level": "SOL_SOCKET", "type": "SCM_RIGHTS", "fds": [5, 6]},
         {"level": "SOL_SOCKET", "type": "SCM_CREDENTIALS", "pid": 100, "uid": 1000, "gid": 1001},
-        {"level": "SOL_IPV6", "type": 50, "data": "07000000"},
+        {"level": "SOL_IPV6", "type": "IPV6_PKTINFO", "data": "07000000"},
     ]
     cut = Message(b"", Vector(b"x", (1,)), 1, 2000, 0, CONTROL[:20])
     assert decoded("sendmsg", 3, ADDRESS, 0, enter={"msg": cut})["msg"]["control"] == [

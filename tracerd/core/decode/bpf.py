@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 from tracerd.core.decode.names.descriptors import BPF
 from tracerd.core.decode.names.kernel import (
@@ -67,7 +68,7 @@ _IN_HEX: Final = frozenset(
 )
 """Addresses, and bits that have no names here."""
 
-Field = tuple[str, str]
+Field: TypeAlias = tuple[str, str]
 """(name; its format, see struct; `x` for padding)."""
 
 
@@ -140,7 +141,10 @@ class _Reader:
         return found
 
 
-_READERS: Final = {BPF.values[name]: _Reader(layout) for name, layout in _LAYOUTS.items()}
+@lru_cache(maxsize=64)
+def _reader(command: str) -> _Reader | None:
+    layout = _LAYOUTS.get(command)
+    return None if layout is None else _Reader(layout)
 
 
 def attr(cmd: int) -> Decode:
@@ -148,7 +152,7 @@ def attr(cmd: int) -> Decode:
 
     def decode(word: int, captured: Captured, call: Words) -> Any:
         data = captured.data if isinstance(captured, Cut) else captured
-        reader = _READERS.get(call.args[cmd] & 0xFFFF_FFFF)
+        reader = _reader(str(BPF.render(call.args[cmd] & 0xFFFF_FFFF)))
         if type(data) is not bytes or reader is None or not data:
             return address(word)
         return reader.read(data)

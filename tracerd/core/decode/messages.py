@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tracerd.core.decode.descriptor import link_text
 from tracerd.core.decode.names.network import LEVEL, MSG, SCM
+from tracerd.core.decode.names.sockopts import OPTIONS
 from tracerd.core.decode.sockaddr import sockaddr_of
 from tracerd.core.decode.text import content
 from tracerd.core.decode.words import address
@@ -44,6 +45,12 @@ def _socket_control(number: int, data: bytes, links: Iterator[Captured]) -> dict
     return None
 
 
+def _type(level: int, number: int) -> str | int:
+    """Return the name of a control message: most bear that of the option that asks for them."""
+    names = SCM if level == SOL_SOCKET else OPTIONS.get(level)
+    return number if names is None else names.render(number)
+
+
 def control(data: bytes, width: int = 8, passed: Iterable[Captured] = ()) -> list[dict[str, Any]]:
     """Return the control messages of a msghdr; the last says truncated if it is not all.
 
@@ -62,7 +69,7 @@ def control(data: bytes, width: int = 8, passed: Iterable[Captured] = ()) -> lis
         known = _socket_control(number, payload, links) if own else None
         item = {
             "level": LEVEL.render(level),
-            "type": SCM.render(number) if own else number,
+            "type": _type(level, number),
             **({"data": payload.hex()} if known is None else known),
         }
         if at + length > len(data):

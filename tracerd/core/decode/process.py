@@ -17,7 +17,7 @@ from tracerd.core.decode.signals import SIGNALS, signal_name, signals_of
 from tracerd.core.decode.structs import record
 from tracerd.core.decode.times import timeval_of
 from tracerd.core.decode.words import address
-from tracerd.core.syscalls.model import Captured, Cut, Decode, Words
+from tracerd.core.syscalls.model import Captured, Cut, Decode, Pair, Words
 from tracerd.protocol.text import shown
 
 CLONE_ARGS: Final = "<11Q"
@@ -273,3 +273,34 @@ SECCOMP_ARGUMENTS_I386: Final[dict[int, Decode]] = {
     **SECCOMP_ARGUMENTS,
     SECCOMP.values["SECCOMP_SET_MODE_FILTER"]: record("<H2xI", _fprog),
 }
+
+
+_SEGMENT_BITS: Final = (
+    ("seg_32bit", 0, 1),
+    ("contents", 1, 2),
+    ("read_exec_only", 3, 1),
+    ("limit_in_pages", 4, 1),
+    ("seg_not_present", 5, 1),
+    ("useable", 6, 1),
+)
+
+
+def _segment(entry: int, base: int, limit: int, bits: int) -> dict[str, Any]:
+    found = {"entry_number": entry, "base_addr": f"{base:#x}", "limit": f"{limit:#x}"}
+    fields = {name: bits >> at & (1 << width) - 1 for name, at, width in _SEGMENT_BITS}
+    return {**found, **fields}
+
+
+SEGMENT_SIZE: Final = 16
+segment: Final = record("<iIII", _segment)
+"""struct user_desc."""
+
+
+def segment_set(word: int, captured: Captured, call: Words) -> Any:
+    """Decode a segment that is set; entry_number is two numbers if the kernel has chosen one."""
+    if not isinstance(captured, Pair):
+        return segment(word, captured, call)
+    given, found = segment(word, captured.before, call), segment(word, captured.after, call)
+    if given != found and "entry_number" in (given or {}) and "entry_number" in (found or {}):
+        return {**given, "entry_number": [given["entry_number"], found["entry_number"]]}
+    return given

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-from tracerd.core.decode.names.network import FAMILY
+from tracerd.core.decode.names.network import CID, FAMILY
 from tracerd.core.decode.words import address
 from tracerd.core.syscalls.model import Captured, Cut, Words
 from tracerd.protocol.text import shown
@@ -17,6 +17,8 @@ AF_INET: Final = 2
 AF_INET6: Final = 10
 AF_NETLINK: Final = 16
 AF_PACKET: Final = 17
+AF_ALG: Final = 38
+AF_VSOCK: Final = 40
 
 
 def _unix(data: bytes) -> dict[str, Any]:
@@ -68,12 +70,33 @@ def _packet(data: bytes) -> dict[str, Any] | None:
     }
 
 
+def _alg(data: bytes) -> dict[str, Any] | None:
+    if len(data) < 88:
+        return None
+    kind, features, mask, name = struct.unpack_from("<14sII64s", data, 2)
+    return {
+        "type": shown(kind.split(b"\0", 1)[0]),
+        "feat": f"{features:#x}",
+        "mask": f"{mask:#x}",
+        "name": shown(name.split(b"\0", 1)[0]),
+    }
+
+
+def _vsock(data: bytes) -> dict[str, Any] | None:
+    if len(data) < 12:
+        return None
+    port, cid = struct.unpack_from("<II", data, 4)
+    return {"cid": CID.render(cid), "port": port}
+
+
 _FAMILIES: Final[dict[int, Callable[[bytes], dict[str, Any] | None]]] = {
     AF_UNIX: _unix,
     AF_INET: _inet,
     AF_INET6: _inet6,
     AF_NETLINK: _netlink,
     AF_PACKET: _packet,
+    AF_ALG: _alg,
+    AF_VSOCK: _vsock,
 }
 
 

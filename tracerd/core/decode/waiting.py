@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tracerd.core.decode.names.descriptors import EPOLL, POLL
+from tracerd.core.decode.names.descriptors import EPOLL, EPOLL_CTL, POLL
 from tracerd.core.decode.structs import array, record
 from tracerd.core.decode.words import address, signed32
 from tracerd.core.syscalls.model import Captured, Cut, Decode, Pair, Words
@@ -27,12 +27,25 @@ def _pollfd(fd: int, events: int, revents: int) -> dict[str, Any]:
     return polled
 
 
-epoll_event: Final = record(EPOLL_EVENT, _epoll_event)
+_OP_AT: Final = 1
+
+
+def _controlled(event: Decode) -> Decode:
+    """Return the decoder of epoll_ctl's event, which is not looked at to delete a descriptor."""
+
+    def decode(word: int, captured: Captured, call: Words) -> Any:
+        deleted = call.args[_OP_AT] == EPOLL_CTL.values["EPOLL_CTL_DEL"]
+        return event(word, None if deleted else captured, call)
+
+    return decode
+
+
+epoll_event: Final = _controlled(record(EPOLL_EVENT, _epoll_event))
 epoll_events: Final = array(EPOLL_EVENT, _epoll_event)
 EPOLL_EVENT_WIDE: Final = "<I4xQ"
 EPOLL_EVENT_WIDE_SIZE: Final = 16
 """As the compiler lays it out, on other architectures."""
-epoll_event_wide: Final = record(EPOLL_EVENT_WIDE, _epoll_event)
+epoll_event_wide: Final = _controlled(record(EPOLL_EVENT_WIDE, _epoll_event))
 epoll_events_wide: Final = array(EPOLL_EVENT_WIDE, _epoll_event)
 pollfds: Final = array(POLLFD, _pollfd)
 

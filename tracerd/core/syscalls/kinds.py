@@ -75,6 +75,7 @@ KINDS: Final[dict[str, str]] = {
     "rlimit": '{cur, max}; "RLIM_INFINITY" for none',
     "siginfo": "{signo, code, …}",
     "sigaction": "{handler, mask, flags, restorer}",
+    "segment": "struct user_desc; entry_number is two numbers if the kernel has chosen one",
     "clone_args": "struct clone_args without what is zero",
     "utsname": "struct utsname",
     "signal_stack": "{sp, flags, size}",

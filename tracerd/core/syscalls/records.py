@@ -390,6 +390,8 @@ siginfo_out: Final = struct_out("infop", "siginfo", signals.siginfo, signals.SIG
 clone_args: Final = sized_in(
     "uargs", "clone_args", process.clone_args, process.CLONE_ARGS_SIZE, "size"
 )
+segment_set: Final = struct_both("u_info", "segment", process.segment_set, process.SEGMENT_SIZE)
+segment_out: Final = struct_out("u_info", "segment", process.segment, process.SEGMENT_SIZE)
 exit_status: Final = Draft("error_code", "int", process.exit_status)
 sched_attr_in: Final = struct_in("uattr", "sched_attr", process.sched_attr, process.SCHED_ATTR_SIZE)
 sched_attr_out: Final = sized_out(

@@ -146,6 +146,14 @@ def traced(value: Any, look: Look) -> str:
 
 
 _range: Final = struct(names={"base": "iov_base", "len": "iov_len"}, shows={"base": bare})
+
+
+def _entry(value: Any, look: Look) -> str:
+    """Show the segment asked for, not the one that the kernel chose."""
+    return bare(value[0] if isinstance(value, list) and value else value, look)
+
+
+_segment: Final = struct(shows={"entry_number": _entry, "base_addr": bare, "limit": bare})
 _operation: Final = struct("sem_", shows={"flg": flags})
 _iocb: Final = struct(
     "aio_",
@@ -171,6 +179,7 @@ KINDS: Final[Mapping[str, Show]] = {
     "policy": each(bare),
     "quota_cmd": quota_command,
     "ranges": each(_range),
+    "segment": _segment,
     "sembufs": each(_operation),
     "signal_stack": struct("ss_", shows={"sp": _zero, "flags": flags}),
     "timex": struct(shows={"modes": flags, "status": flags, "time": timeval}),

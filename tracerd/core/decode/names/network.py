@@ -275,3 +275,13 @@ INTERFACE: Final = FlagSet(
         "IFF_DYNAMIC": 0x8000,
     }
 )
+
+CID: Final = ValueSet(
+    {
+        "VMADDR_CID_ANY": 0xFFFF_FFFF,
+        "VMADDR_CID_HYPERVISOR": 0,
+        "VMADDR_CID_LOCAL": 1,
+        "VMADDR_CID_HOST": 2,
+    }
+)
+"""Whom an address of AF_VSOCK is of."""
