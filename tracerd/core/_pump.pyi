@@ -15,6 +15,7 @@ class Pump:
         will_run_again: Callable[[int], bool],
         most_bytes: int,
         placement: bool,
+        remembers: bool,
     ) -> Pump: ...
     @property
     def stops(self) -> int: ...

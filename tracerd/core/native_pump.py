@@ -35,14 +35,17 @@ class NativePump:
     """See pump.Pump for what each method means.
 
     most_bytes: bound of the queue.  placement: whether the tracer may run on a lone tracee's
-    CPU (see native/place.c); nothing of the tracee is ever changed.  Raises ImportError if the
+    CPU (see native/place.c); nothing of the tracee is ever changed.  remembers: what descriptors
+    refer to, instead of a look into /proc at each call.  Raises ImportError if the
     extension module was not built.
     """
 
     name = "native"
     threaded = True
 
-    def __init__(self, *, most_bytes: int = MOST_BYTES, placement: bool = True) -> None:
+    def __init__(
+        self, *, most_bytes: int = MOST_BYTES, placement: bool = True, remembers: bool = True
+    ) -> None:
         from tracerd.core._pump import Pump  # noqa: PLC0415  optional
 
         self._pump = pump = Pump(
@@ -50,6 +53,7 @@ class NativePump:
             will_run_again=_will_run_again,
             most_bytes=most_bytes,
             placement=placement,
+            remembers=remembers,
         )
         # The hot ones without a Python frame.
         self.wait = pump.wait

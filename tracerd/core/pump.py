@@ -187,20 +187,22 @@ class Pump(Protocol):
 def choose(*, placement: bool = True) -> Pump:
     """Return the pump that TRACERD_PUMP names (`python`, `native`); else the native one if built.
 
-    placement: whether it may choose the CPU it runs on.  Raises ImportError if `native` is asked
-    for and was not built; ValueError for any other name.
+    placement: whether it may choose the CPU it runs on.  With TRACERD_LOOKS=always, what
+    descriptors refer to is not remembered: for measurements.  Raises ImportError if `native` is
+    asked for and was not built; ValueError for any other name.
     """
     name = os.environ.get("TRACERD_PUMP", "")
+    remembers = os.environ.get("TRACERD_LOOKS") != "always"
     if name not in ("", "python", "native"):
         raise ValueError(f"TRACERD_PUMP: {name!r} is neither `python` nor `native`")
     if name != "python":
         try:
             from tracerd.core.native_pump import NativePump  # noqa: PLC0415  it may not be there
 
-            return NativePump(placement=placement)
+            return NativePump(placement=placement, remembers=remembers)
         except ImportError:
             if name:
                 raise
     from tracerd.core.python_pump import PythonPump  # noqa: PLC0415
 
-    return PythonPump()
+    return PythonPump(remembers=remembers)

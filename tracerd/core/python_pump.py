@@ -42,15 +42,18 @@ class _Task:
 
 
 class PythonPump:
-    """See pump.Pump."""
+    """See pump.Pump.
+
+    remembers: what descriptors refer to, instead of a look into /proc at each call.
+    """
 
     name = "python"
     threaded = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = True) -> None:
         self.stops = 0
         self._memory = Memory()
-        self._remembered = Remembered()
+        self._remembered = Remembered(remembers=remembers)
         self._capturer = Capturer(self._memory, self._remembered)
         self._tasks: dict[int, _Task] = {}
         self._crowds: dict[int, int] = {}

@@ -95,10 +95,11 @@ class Remembered:
 
     names: counts changes of names; naming: how many tasks are in a call that makes one.
     now_ns: CLOCK_MONOTONIC; to be set at each stop.  looked, recalled: how often a descriptor was
-    looked at, and how often that was not needed.
+    looked at, and how often that was not needed.  remembers: False: it never is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = True) -> None:
+        self._remembers = remembers
         self.now_ns = 0
         self.looked = 0
         self.recalled = 0
@@ -232,7 +233,9 @@ class Remembered:
 
     def _usable(self, member: _Member) -> bool:
         table = member.table
-        if not table.trusted or table.escaped or table.changing or table.seeing != table.tasks:
+        if not (self._remembers and table.trusted) or table.escaped:
+            return False
+        if table.changing or table.seeing != table.tasks:
             return False
         if member.age == table.age:
             return True

@@ -149,11 +149,11 @@ static bool compares(void) {
     return known != 0;
 }
 
-static bool usable(struct task *task) {
+static bool usable(const struct pump *pump, struct task *task) {
     struct space *space = task->space;
     struct descriptors *table = &space->descriptors;
-    if (!table->trusted || table->escaped || table->changing || table->seeing != space->tasks)
-        return false;
+    if (!pump->remembers || !table->trusted || table->escaped) return false;
+    if (table->changing || table->seeing != space->tasks) return false;
     if (task->age == table->age) return true;
     if (!table->reference) table->reference = task->tid;
     else if (!compares() || syscall(SYS_kcmp, (long)task->tid, (long)table->reference,
@@ -175,7 +175,7 @@ bool descriptors_recall(struct pump *pump, struct task *task, uint32_t fd, bool 
     const struct look *look = &table->looks[fd & (table->room - 1)];
     if (!look->value || look->fd != fd || look->details != details) return false;
     if (look->named && (pump->naming || look->names != pump->names)) return false;
-    if (pump->clock - look->when >= FRESH_NS || !usable(task)) return false;
+    if (pump->clock - look->when >= FRESH_NS || !usable(pump, task)) return false;
     buffer_add(to, look->value, look->length);
     count(&pump->recalled);
     return true;
@@ -217,7 +217,7 @@ static bool has_name(const unsigned char *value, size_t size) {
 void descriptors_remember(struct pump *pump, struct task *task, uint32_t fd, bool details,
                           const unsigned char *value, size_t length) {
     count(&pump->looked);
-    if (!usable(task)) return;
+    if (!usable(pump, task)) return;
     struct descriptors *table = &task->space->descriptors;
     bool open = length && *value != TAG_NONE;
     if (!open || length > LONGEST || !make_room(table, fd)) {

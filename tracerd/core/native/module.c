@@ -481,12 +481,13 @@ static PyObject *pump_close(PyObject *object, PyObject *unused) {
 }
 
 static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
-    static char *names[] = {"classes", "will_run_again", "most_bytes", "placement", NULL};
+    static char *names[] = {"classes",   "will_run_again", "most_bytes",
+                            "placement", "remembers",      NULL};
     PyObject *classes, *will_run_again;
     Py_ssize_t most_bytes;
-    int placement;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOnp:Pump", names, &classes,
-                                     &will_run_again, &most_bytes, &placement))
+    int placement, remembers;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOnpp:Pump", names, &classes,
+                                     &will_run_again, &most_bytes, &placement, &remembers))
         return NULL;
     if (most_bytes <= 0) {
         PyErr_SetString(PyExc_ValueError, "most_bytes: not positive");
@@ -498,6 +499,7 @@ static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     pump->self = self;
     pump->newest.newer = pump->newest.older = &pump->newest;
     place_init(&pump->place, placement != 0);
+    pump->remembers = remembers != 0;
     int error = queue_init(&pump->queue, (size_t)most_bytes);
     if (error) {
         errno = error;

@@ -335,6 +335,7 @@ struct pump {
     struct found *found;
     size_t found_count, found_room;
     int64_t clock; /* as of the last look at it */
+    bool remembers; /* what descriptors refer to */
     uint64_t names; /* how often names have changed */
     size_t naming;  /* tasks that are in a call that changes some */
     _Atomic uint64_t stops, reads, histogram[BUCKETS];
