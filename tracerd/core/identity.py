@@ -45,10 +45,11 @@ def read_image(process: Process, tid: int) -> None:
 
 def read_credentials(process: Process, tid: int) -> None:
     """Read those of a thread, and whether the process lets its user look into it."""
+    owner = procfs.owner(tid)
     found = credentials.read(tid)
     if found is not None:
         process.set_credentials(tid, found)
-        process.dumpable = procfs.dumpable(tid)
+        process.dumpable = owner == found.uids[1]
 
 
 def read_root(process: Process, tid: int) -> None:

@@ -90,6 +90,13 @@ def status(tid: int) -> Status | None:
         return None
 
 
+def groups(tid: int) -> list[int] | None:
+    """Return the supplementary groups of a task."""
+    text = read(f"/proc/{tid}/status") or b""
+    _, found, rest = text.partition(b"\nGroups:\t")
+    return [int(each) for each in rest.partition(b"\n")[0].split()] if found else None
+
+
 def tracer_of(tid: int) -> int:
     """Return the process that traces a task; 0: none, or the task is gone."""
     found = status(tid)
@@ -189,11 +196,20 @@ def tasks(pid: int) -> list[int] | None:
         return None
 
 
-def dumpable(tid: int) -> bool:
-    """Whether the kernel lets the process's own user look into it (proc(5): ownership rule)."""
+def owner(tid: int) -> int:
+    """Return whose the files in /proc/TID are; -1: the task is gone.
+
+    They are its effective user's if it is dumpable, else root's (proc(5)).  To be asked before
+    whose the task is: who drops privileges is not dumpable before it is another user.
+    """
     try:
-        owner = os.stat(f"/proc/{tid}/environ").st_uid
+        return os.stat(f"/proc/{tid}/environ").st_uid
     except OSError:
-        return False
-    now = status(tid)  # after: who drops privileges is not dumpable before it is another user
-    return now is not None and owner == now.uids[1]
+        return -1
+
+
+def dumpable(tid: int) -> bool:
+    """Whether the kernel lets the process's own user look into it."""
+    found = owner(tid)
+    now = status(tid)
+    return now is not None and found == now.uids[1]

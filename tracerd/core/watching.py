@@ -61,7 +61,7 @@ class Watcher:
         waiting: set[int] = set()
         for process in scene.processes.values():
             told = process.actions.interest.exit
-            changed = self.look_at(process)
+            changed = bool(command.wishes) and self.look_at(process)
             waiting |= self._judge(process, before)
             if changed or process.actions.interest.exit != told:
                 self._tell(process)

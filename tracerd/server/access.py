@@ -11,15 +11,14 @@ if they made the user namespace that it lives in, and it is dumpable.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
 import struct
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from tracerd.core import credentials
+from tracerd.core import credentials, procfs
 from tracerd.core.credentials import OURS, UNKNOWN, Credentials
 from tracerd.core.pidfd import PidFd
 from tracerd.protocol.redaction import NOTHING
@@ -32,11 +31,13 @@ if TYPE_CHECKING:
     from tracerd.protocol.redaction import Redaction
     from tracerd.server.roles import Rules
 
+Connection: TypeAlias = "trio.socket.SocketType | socket.socket"
+
 _UCRED: Final = struct.Struct("iII")
 _SO_PEERGROUPS: Final = 59
 _SO_PEERPIDFD: Final = 77
 _MAX_GROUPS_BYTES: Final = 1024
-"""getsockopt's limit in Python.  Who is in more than 256 groups is shown without any."""
+"""getsockopt's limit in Python: 256 groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,12 @@ class Peer:
         )
 
 
-def peer_of(connection: trio.socket.SocketType, rules: Rules) -> Peer:
+def peer_of(connection: Connection, rules: Rules) -> Peer:
     """Ask the kernel who connected, and the rules what it may.  Raises OSError if it cannot say."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     pid, uid, gid = _UCRED.unpack(credentials)
-    groups: frozenset[int] = frozenset()
-    with contextlib.suppress(OSError):
-        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS_BYTES)
-        groups = frozenset(struct.unpack(f"{len(raw) // 4}I", raw))
-    return judged(Peer(uid, gid, pid, groups, _user_namespace(connection, pid)), rules)
+    peer = Peer(uid, gid, pid, _groups(connection, pid), _user_namespace(connection, pid))
+    return judged(peer, rules)
 
 
 def judged(peer: Peer, rules: Rules) -> Peer:
@@ -122,21 +120,44 @@ def judged(peer: Peer, rules: Rules) -> Peer:
     return replace(peer, grant=rules.grant(peer.uid, peer.groups | {peer.gid}, peer.user_ns))
 
 
-def _user_namespace(connection: trio.socket.SocketType, pid: int) -> int:
-    """Return the user namespace of the process that connected; UNKNOWN if it is gone.
+def _groups(connection: Connection, pid: int) -> frozenset[int]:
+    """Return the supplementary groups of who connected.  Raises OSError if there is no telling."""
+    try:
+        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS_BYTES)
+    except OSError as error:
+        if error.errno == errno.ENOPROTOOPT:  # before Linux 4.13
+            return frozenset()
+        if error.errno != errno.ERANGE:
+            raise
+    else:
+        return frozenset(struct.unpack(f"{len(raw) // 4}I", raw))
+    # More than fit.  They can be looked up as long as the process lives, and have not been changed
+    # by it: that takes a privilege.
+    held = _process_of(connection, pid)
+    groups = procfs.groups(pid)
+    if groups is None or held is None or not held.alive():
+        raise OSError(errno.ESRCH, "who connected is gone, and its groups with it")
+    return frozenset(groups)
 
-    Held on the pidfd that the kernel gives of it (since Linux 6.5; before, its pid might have been
-    taken over in between).
+
+def _user_namespace(connection: Connection, pid: int) -> int:
+    """Return the user namespace of the process that connected; UNKNOWN if it is gone."""
+    held = _process_of(connection, pid)
+    number, _ = credentials.user_namespace(pid)
+    return number if held is not None and held.alive() else UNKNOWN
+
+
+def _process_of(connection: Connection, pid: int) -> PidFd | None:
+    """Return a hold on the process that connected; None if it is gone.
+
+    The kernel gives it since Linux 6.5; before, the pid might be another's by now.
     """
     try:
-        fd = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+        return PidFd(pid, connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD))
     except OSError as error:
         if error.errno != errno.ENOPROTOOPT:
-            return UNKNOWN
-        try:
-            fd = os.pidfd_open(pid)
-        except OSError:
-            return UNKNOWN
-    held = PidFd(pid, fd)
-    number, _ = credentials.user_namespace(pid)
-    return number if held.alive() else UNKNOWN
+            return None
+    try:
+        return PidFd(pid, os.pidfd_open(pid))
+    except OSError:
+        return None
