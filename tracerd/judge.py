@@ -40,6 +40,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _PIDFD_GETFD = 438
 _GET_ROBUST_LIST = {"x86_64": 274, "aarch64": 100}.get(platform.machine(), -1)
 _NO_FD = 0x7FFF_FFFF
+_NEVER = float("inf")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,8 +49,8 @@ class _Part(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-def main(fd: int) -> None:
-    """Answer questions until the daemon is gone."""
+def main(fd: int, patience_s: float) -> None:
+    """Answer questions until the daemon is gone.  patience_s: for one answer."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
@@ -61,8 +62,8 @@ def main(fd: int) -> None:
         poll = select.poll()
         for each in (fd, *forks):
             poll.register(each, select.POLLIN)
-        until = min((until for _, until in forks.values()), default=None)
-        wait_ms = None if until is None else max(0.0, until - time.monotonic()) * 1000
+        until = min((until for _, until in forks.values()), default=_NEVER)
+        wait_ms = None if until == _NEVER else max(0.0, until - time.monotonic()) * 1000
         ready = [each for each, _ in poll.poll(wait_ms)]
         for pidfd, (pid, until) in list(forks.items()):
             if pidfd in ready:
@@ -72,12 +73,12 @@ def main(fd: int) -> None:
             elif until <= time.monotonic():
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-                forks[pidfd] = pid, float("inf")
+                forks[pidfd] = pid, _NEVER  # it is gone in a moment, but not yet
         if fd in ready:
             pid = _next(asked)
             if not pid:
                 return
-            forks[os.pidfd_open(pid)] = pid, time.monotonic() + PATIENCE_S
+            forks[os.pidfd_open(pid)] = pid, time.monotonic() + patience_s
 
 
 def _next(asked: socket.socket) -> int:
@@ -175,4 +176,4 @@ def _check(result: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), float(sys.argv[2]))

@@ -122,14 +122,14 @@ class Client:
 
 
 class Daemon:
-    def __init__(self, directory):
+    def __init__(self, directory, *before):
         self.path = f"{directory}/tracerd.sock"
         self.config = Path(directory, "tracerd.toml")
         self.config.write_text(CONFIG)
         self.config.chmod(0o644)
         self.log = Path(directory, "log")
         with self.log.open("w") as log:
-            command = [sys.executable, "-m", "tracerd", "--socket", self.path]
+            command = [*before, sys.executable, "-m", "tracerd", "--socket", self.path]
             self.process = subprocess.Popen(
                 [*command, "--config", str(self.config)], stderr=log, process_group=0
             )
@@ -259,9 +259,8 @@ def test_who_may_do_what(daemon, start, peer, target, allowed):
     uid, turns = TARGETS[target]
     program = start(uid)
     with contextlib.ExitStack() as stack:
-        root, watching, client, by_pid, by_tree, held = (
-            stack.enter_context(daemon.connect(who))
-            for who in ("root", "root", peer, peer, peer, peer)
+        root, watching, client, by_pid, by_tree, held, portrait = (
+            stack.enter_context(daemon.connect(who)) for who in ("root", "root", *[peer] * 5)
         )
         assert root.call("Attach", pid=program.pid)["pid"] == program.pid
         roots = watching.subscribe(filters=[{"tree": [program.pid]}])
@@ -287,7 +286,11 @@ def test_who_may_do_what(daemon, start, peer, target, allowed):
                 found.add("see")
             if calls(by_tree.written()) - {program.pid}:
                 found.add("tree")
+            shown = portrait.subscribe(filters=[{"tree": [program.pid]}], snapshot=True)
+            client.call("Sync", id=shown)
             found |= asked(client, program.pid, roots)
+            pids = {event["pid"] for event in portrait.written() if event["type"] == "attached"}
+            assert (program.pid in pids) is ("list" in found)
     with daemon.connect() as root:
         root.call("Detach", pid=program.pid)
     assert found == allowed
@@ -303,6 +306,7 @@ def asked(client, pid, others):
         found.add("list")
     manages = others in {each["id"] for each in status["subscriptions"]}
     assert (client.call("Sync", id=others) == "NoSuchSubscription") is not manages
+    assert (client.call("Update", id=others, filters=[]) == "NoSuchSubscription") is not manages
     if isinstance(client.call("Attach", pid=pid, scope="connection"), dict):
         found.add("attach")
         client.call("Detach", pid=pid)  # that of its own connection; root's is left
@@ -313,6 +317,29 @@ def asked(client, pid, others):
         assert answer == ("PermissionDenied" if "list" in found else "NotTraced")
     assert (client.call("Unsubscribe", id=others) == "NoSuchSubscription") is not manages
     return found | ({"manage"} if manages else set())
+
+
+UNIT = Path(__file__).parents[2] / "systemd" / "tracerd.service"
+
+
+def test_the_capabilities_of_the_unit_are_enough(start):
+    """To ask the kernel as the peer, and to attach."""
+    text = UNIT.read_text().replace("\\\n", " ")
+    [names] = re.findall(r"^CapabilityBoundingSet=(.*)$", text, re.MULTILINE)
+    bounds = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in names.split())
+    with tempfile.TemporaryDirectory(prefix="tracerd-test-") as directory:
+        Path(directory).chmod(0o755)
+        daemon = Daemon(directory, "setpriv", f"--bounding-set=-all,{bounds}", "--no-new-privs")
+        try:
+            program = start(OWNER)
+            with daemon.connect("owner") as owner, daemon.connect("other uid") as other:
+                assert owner.call("Attach", pid=program.pid)["pid"] == program.pid
+                assert other.call("Attach", pid=program.pid) == "PermissionDenied"
+                assert other.error["reason"].startswith("belongs to")
+        finally:
+            daemon.process.terminate()
+            assert daemon.process.wait(60) == 0
+        assert "the kernel cannot be asked" not in daemon.log.read_text()
 
 
 def test_a_peer_in_a_user_namespace_has_nothing_outside(daemon, start):

@@ -119,9 +119,8 @@ class Keeper:
                 scene.join(process, tid, shown(comm))
                 if tid == process.pid:
                     process.comm = scene.comms[tid]
-        if name in CREDENTIAL_CALLS or (
-            name == "prctl" and entry.args[0] & 0xFFFFFFFF == PR_SET_DUMPABLE
-        ):
+        hides = name == "prctl" and entry.args[0] & 0xFFFFFFFF == PR_SET_DUMPABLE
+        if name in CREDENTIAL_CALLS or hides or not syscall.known:
             self._changed(process, tid)
         if name in ROOT_CALLS:
             identity.read_root(process, tid)

@@ -140,7 +140,7 @@ class Judge:
             program = str(Path(judge.__file__))
             self._socket = ours
             self._process = subprocess.Popen(
-                [sys.executable, "-IS", program, str(theirs.fileno())],
+                [sys.executable, "-IS", program, str(theirs.fileno()), str(self._patience_s)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -402,16 +402,20 @@ def forks(judge):
 @contextlib.contextmanager
 def hostile(judge):
     """As a user, stop every fork of the judge that one may."""
+    ours = os.getpid()
     pid = os.fork()
     if not pid:
         os.setresuid(OWNER, OWNER, OWNER)
-        while True:
+        while os.getppid() == ours:
             for fork in forks(judge):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(fork, signal.SIGSTOP)
-    yield
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+        os._exit(0)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def test_a_user_who_stops_his_judge_gets_no_answer_and_harms_nobody():
@@ -435,18 +439,50 @@ def test_a_user_who_stops_his_judge_gets_no_answer_and_harms_nobody():
                     assert "in time" in error.reason  # noqa: PT017  it is not sure which comes
                     break
                 assert time.monotonic() < deadline
-            [fork, *_] = forks(judge)
-            status = procfs.status(fork)
-            assert (status.state, status.uids, status.caps) == ("T", (OWNER,) * 4, 0)
-            assert not procfs.dumpable(fork)
             while (said := verdict(judge, other, others)) is Verdict.SILENT:  # a busy machine
                 assert time.monotonic() < deadline
             assert said is Verdict.MAY
-    # With their judge, its forks are gone too.
-    deadline = time.monotonic() + 60
-    while procfs.status(fork) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        # What was stopped is ended, and the judge goes on.
+        while forks(judge):
+            assert time.monotonic() < deadline
+        while verdict(judge, peer, pid) is not Verdict.MAY:
+            assert time.monotonic() < deadline
+
+
+def test_a_fork_is_nothing_but_the_user_and_ends_with_the_judge():
+    judge = Judge(patience_s=60)
+    peer = Peer(OWNER, GROUP, 0)
+    done = threading.Event()
+
+    def ask():
+        while not done.is_set():
+            verdict(judge, peer, pid)
+
+    with as_user(uid=OWNER, gid=GROUP) as pid, contextlib.closing(judge):
+        assert verdict(judge, peer, pid) is Verdict.MAY
+        victim = judge.pid
+        with hostile(judge):
+            asking = threading.Thread(target=ask)
+            asking.start()
+            try:
+                deadline = time.monotonic() + 60
+                while not (stopped := [one for one in forks(judge) if is_stopped(one)]):
+                    assert time.monotonic() < deadline
+                status = procfs.status(stopped[0])
+                assert (status.uids, status.gids) == ((OWNER,) * 4, (GROUP,) * 4)
+                assert status.caps == 0
+                assert not procfs.dumpable(stopped[0])
+            finally:
+                done.set()
+                os.kill(victim, signal.SIGKILL)
+                asking.join()
+            while procfs.status(stopped[0]) is not None:
+                assert time.monotonic() < deadline
+
+
+def is_stopped(pid):
+    status = procfs.status(pid)
+    return status is not None and status.state == "T"
 
 
 def test_the_judge_has_no_more_power_than_it_needs(judge):
