@@ -21,6 +21,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterable
 
 PATIENCE_S = 10.0
 """For one answer.  The kernel holds it up while a target executes a program."""
@@ -75,14 +76,17 @@ def main(fd: int, patience_s: float) -> None:
                     os.kill(pid, signal.SIGKILL)
                 forks[pidfd] = pid, _NEVER  # it is gone in a moment, but not yet
         if fd in ready:
-            pid = _next(asked)
+            pid = _next(asked, forks)
             if not pid:
                 return
             forks[os.pidfd_open(pid)] = pid, time.monotonic() + patience_s
 
 
-def _next(asked: socket.socket) -> int:
-    """Receive a question, and fork for it; 0: there will be no more."""
+def _next(asked: socket.socket, others: Iterable[int]) -> int:
+    """Receive a question, and fork for it; 0: there will be no more.
+
+    others: descriptors that are not the fork's business.
+    """
     question, fds, _, _ = socket.recv_fds(asked, 1 << 18, 2)
     if not question:
         return 0
@@ -90,6 +94,8 @@ def _next(asked: socket.socket) -> int:
     if not pid:
         try:
             asked.close()
+            for each in others:
+                os.close(each)
             held, answer = fds
             os.write(answer, bytes([_answer(question, held)]))
         finally:

@@ -472,6 +472,10 @@ def test_a_fork_is_nothing_but_the_user_and_ends_with_the_judge():
                 assert (status.uids, status.gids) == ((OWNER,) * 4, (GROUP,) * 4)
                 assert status.caps == 0
                 assert not procfs.dumpable(stopped[0])
+                directory = f"/proc/{stopped[0]}/fd"
+                links = [procfs.link(f"{directory}/{fd}") for fd in os.listdir(directory)]
+                kinds = sorted(link.partition(b":[")[0] for link in links)
+                assert kinds == [b"/dev/null"] * 3 + [b"anon_inode", b"pipe"]
             finally:
                 done.set()
                 os.kill(victim, signal.SIGKILL)
