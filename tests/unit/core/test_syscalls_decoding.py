@@ -155,7 +155,7 @@ calls = st.builds(
 
 
 @pytest.mark.parametrize("abi", TABLED)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(call=calls, before=one, after=one)
 def test_any_call_of_any_row_gives_an_event_and_a_line(abi, call, before, after):
     # One draw for all rows, so that every row meets every kind of value.
@@ -179,7 +179,7 @@ def test_every_argument_that_a_command_explains_is_met_with_its_commands():
     assert meeting == explained | {"futex_time64"}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(word=words64, before=one, after=one, choice=st.integers(0, 2**16), failed=st.booleans())
 def test_any_command_gives_an_event_and_a_line(word, before, after, choice, failed):
     for row, at, commands in ANY:
