@@ -105,7 +105,7 @@ def programs():
         Program("stress-ng", "exec stress-ng --quiet --fork 1 --fork-ops 2 --temp-path ."),
         Program("stty", "exec stty -a < /dev/null"),
         Program("tar", "tar cf out.tar tree && gzip out.tar"),
-        Program("timeout", "exec timeout -s INT 0.1 sleep 60"),
+        Program("timeout", "exec timeout -s INT 600 sleep 0.01"),
         Program("xargs", "ls | xargs -n 3 echo"),
         _tracee("exec_fails", "."),
         _tracee("open_paths", "."),
