@@ -54,10 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _configured(settings: Settings) -> Settings:
-    """Return settings with what the configuration file says.  Raises ConfigError, a ValueError."""
+    """Return settings with what the configuration file says.  Raises ConfigError, a ValueError.
+
+    That in /etc is the system's: a user's own daemon, or a private one, is nobody's but theirs.
+    """
     path = settings.config or os.environ.get("TRACERD_CONFIG") or None
-    if path is None and not os.path.lexists(CONFIG):
-        return settings
+    if path is None:
+        is_own = os.geteuid() != 0 or settings.exit_on_eof is not None
+        if is_own or not os.path.lexists(CONFIG):
+            return settings
     from tracerd.server import config  # noqa: PLC0415  late, as above
 
     return config.configured(settings, config.load(path))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tracerd.server.roles import Rules
 
 CONFIG: Final = "/etc/tracerd/tracerd.toml"
-"""Read if it is there; a file that was named has to be."""
+"""Read by root's daemon if it is there; a file that was named has to be."""
 
 SOCKET_MODE: Final = 0o666
 """Anyone may connect: who may trace what is decided for each process by the peer's credentials,
@@ -140,8 +140,8 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--config",
         metavar="PATH",
-        help=f"configuration file (default: $TRACERD_CONFIG, else {CONFIG} if it is there); what "
-        "is given here comes before what it says",
+        help=f"configuration file (default: $TRACERD_CONFIG, else for root {CONFIG} if it is "
+        "there); what is given here comes before what it says",
     )
     parser.add_argument(
         "--check-config",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tracerd.protocol.redaction import Redaction
-from tracerd.server import config, settings
+from tracerd.server import config, main, settings
 from tracerd.server.config import Config, ConfigError, configured, load
 from tracerd.server.roles import Rules
 from tracerd.server.settings import Limits, Settings, parse
@@ -207,3 +207,31 @@ def test_the_page_has_every_key_with_its_default():
                 assert shape(**section) == shape()
     assert table["socket"] == {"path": "/run/tracerd.sock", "mode": settings.SOCKET_MODE}
     assert table["log"] == {"format": Settings().log_format, "level": Settings().log_level}
+
+
+@pytest.mark.parametrize(
+    ("uid", "options", "read"),
+    [
+        (0, [], True),
+        (0, ["--exit-on-eof"], False),
+        (1000, [], False),
+        (1000, ["--config"], True),
+        (0, ["--exit-on-eof", "--config"], True),
+    ],
+)
+def test_the_systems_file_is_for_roots_daemon(write, monkeypatch, uid, options, read):
+    path = write("[socket]\npath = '/x'")
+    reader, writer = os.pipe()
+    words = {"--exit-on-eof": str(reader), "--config": path}
+    options = [word for option in options for word in (option, words[option])]
+    monkeypatch.setattr(main, "CONFIG", path)
+    monkeypatch.setattr(config.load, "__defaults__", (path,))
+    monkeypatch.delenv("TRACERD_CONFIG", raising=False)
+    monkeypatch.delenv("TRACERD_SOCKET", raising=False)
+    settings = parse(options)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: uid)
+        found = main._configured(settings)
+    os.close(reader)
+    os.close(writer)
+    assert found.socket == ("/x" if read else None)
