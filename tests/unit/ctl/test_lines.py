@@ -260,6 +260,7 @@ OPEN = {"dfd": "AT_FDCWD", "filename": "/etc/passwd", "flags": ["O_RDONLY", "O_C
             Exec(**HEAD, path="/x", argv=["x"], envp=["A=1"], former_tid=70, truncated=True),
             '+++ executed "/x", ["x", ...], ["A=1"] by thread 70 +++',
         ),
+        (Exec(**HEAD, path="/x", redacted=True), '+++ executed "/x", [(redacted)] +++'),
         (Exit(**HEAD, code=3), "+++ exited with 3 +++"),
         (events.SignalExit(**HEAD, signal="SIGKILL", signo=9), "+++ killed by SIGKILL +++"),
         (

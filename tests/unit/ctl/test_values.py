@@ -98,6 +98,11 @@ def argument(kind, value, **look):
         ("wstatus", {"stopped": "SIGSTOP"}, "[{WIFSTOPPED(s) && WSTOPSIG(s) == SIGSTOP}]"),
         ("wstatus", {"continued": True}, "[{WIFCONTINUED(s)}]"),
         ("wstatus", {"ptr": "0x9"}, "0x9"),
+        *[
+            (kind, {"redacted": size}, shown)
+            for kind in ("buffer", "iovec", "msghdr", "mmsghdr", "string", "strings", "any")
+            for size, shown in ((7, "(7 redacted)"), (-1, "(redacted)"))
+        ],
     ],
 )  # fmt: skip
 def test_kinds(kind, value, expected, utc):
