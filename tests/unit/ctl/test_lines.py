@@ -324,6 +324,24 @@ DESCRIPTORS = {
             "local": {"family": "AF_UNIX", "path": "/run/s"},
         },
     ),
+    'UNIX:[9->@"s"]': (
+        "socket:[9]",
+        {
+            "kind": "socket",
+            "protocol": "UNIX",
+            "family": "AF_UNIX",
+            "peer": {"family": "AF_UNIX", "path": "@s", "abstract": True},
+        },
+    ),
+    "NETLINK:[9,pid=7,groups=0x0]": (
+        "socket:[9]",
+        {
+            "kind": "socket",
+            "protocol": "NETLINK",
+            "family": "AF_NETLINK",
+            "local": {"family": "AF_NETLINK", "pid": 7, "groups": "0x0"},
+        },
+    ),
     "socket:[9]": ("socket:[9]", {"kind": "socket"}),
 }
 

@@ -32,8 +32,7 @@ def _detailed(info: FdInfo, path: str) -> str:
 def _ends(info: FdInfo) -> str:
     local, peer = _address(info.local), _address(info.peer)
     if info.family not in ("AF_INET", "AF_INET6") or not (local or peer):
-        ends = [str(info.ino), *([f'"{local}"'] if local else [])]
-        return ",".join(ends) + (f'->"{peer}"' if peer else "")
+        return f"{info.ino}{f',{local}' if local else ''}{f'->{peer}' if peer else ''}"
     return f"{local or '?'}->{peer}" if peer else local
 
 
@@ -42,7 +41,8 @@ def _address(address: dict[str, Any] | None) -> str:
     if not address:
         return ""
     if "path" in address:
-        return angled(str(address["path"]))
+        path = angled(str(address["path"]))
+        return f'@"{path[1:]}"' if address.get("abstract") else f'"{path}"'
     if "port" in address:
         host = angled(str(address.get("addr")))
         return f"[{host}]:{address['port']}" if ":" in host else f"{host}:{address['port']}"
