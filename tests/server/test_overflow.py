@@ -6,6 +6,7 @@ import os
 import pytest
 import trio
 
+from tracerd import errors
 from tracerd.core.tracee import Process
 from tracerd.protocol import events
 from tracerd.protocol.filters import Compiled
@@ -352,3 +353,43 @@ def test_a_blocking_subscription_that_fails_frees_its_tracees(serving, make_call
             assert running.tracer.statistics.held == 0
 
     serving(body, flush_s=0.1)
+
+
+def test_a_narrow_subscriber_under_a_flood_comes_back_by_its_heartbeat(serving, make_call):
+    """One event in ten thousand is its own; others overflow, and the past is turned over."""
+    wanted = {"filters": [{"syscall": ["read"]}], "linger_ms": 60_000}
+
+    async def flood(running, other):
+        for _ in range(40):
+            running.tracer.emit(*[make_call()] * 250)
+            await other.events(250)
+
+    async def body(running):
+        async with running.client() as other, running.client() as never:
+            await other.subscribe(upgrade=True)
+            await never.subscribe(queue_events=50)
+            async with running.client() as narrow:
+                first = await narrow.subscribe(**wanted, heartbeat_ms=3_600_000, queue_events=1)
+                running.tracer.emit(make_call(name="read"))
+                await other.events(1)
+                await flood(running, other)
+                own, *beats = await narrow.events(11)
+                assert own.seq == 1
+                assert {type(beat) for beat in beats} == {events.Heartbeat}
+                states = (await running.status())["subscriptions"]
+                [state] = [each for each in states if each["id"] == narrow.id]
+                assert (state["matched"], state["delivered"], state["lost"]) == (1, 1, 0)
+            running.tracer.emit(make_call(name="read"))
+            await other.events(1)
+            async with running.client() as again:
+                with pytest.raises(errors.CursorExpired):
+                    await again.subscribe(**wanted, since=f"{first['run']}:{own.seq}")
+                await again.subscribe(**wanted, since=f"{first['run']}:{beats[-1].seq}")
+                missed, border = await again.events(2)
+                assert (missed.syscall, missed.seq) == ("read", 10_002)
+                assert isinstance(border, events.Synced)
+            lost = {each["id"]: each["lost"] for each in (await running.status())["subscriptions"]}
+            assert lost[never.id] > 0
+            assert lost[other.id] == 0
+
+    serving(body, history_bytes=200_000)
