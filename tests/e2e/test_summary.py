@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 
 import pytest
@@ -77,6 +78,18 @@ def test_a_running_process_until_it_ends(daemon, tracerctl, tracee, until, follo
     lines = out.splitlines()
     assert lines[0] == f"sleeper[{sleeper.pid}]"
     assert {line.split()[-1] for line in lines[3:-3]} <= {"pause", "restart_syscall"}
+
+
+def test_a_process_that_others_hold_stays_under_trace(daemon, tracerctl, tracee, until, follows):
+    sleeper = tracee("sleeper", 2)
+    assert tracerctl("attach", sleeper.pid, socket=daemon.socket).returncode == 0
+    words = ("summary", "-p", sleeper.pid)
+    watching = tracerctl.start(*words, socket=daemon.socket, stdout=subprocess.PIPE, text=True)
+    until(lambda: follows(watching.pid))
+    watching.send_signal(signal.SIGINT)
+    watching.communicate(timeout=60)
+    assert watching.returncode == 0
+    assert sleeper.tracer
 
 
 def test_only_what_is_asked_for_is_counted(tracerctl):

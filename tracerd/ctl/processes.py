@@ -47,11 +47,14 @@ class AttachedProcesses:
         return follower.batches()
 
     def detach(self) -> None:
-        """Let the processes go; they have left trace on return."""
+        """Let the processes go; they have left trace on return, unless others hold them."""
         self.detached = True
+        shared = False
         for pid in self.pids:
             with contextlib.suppress(NotTraced):
-                self._client.detach(pid)
+                shared |= self._client.detach(pid).holders > 0
+        if shared:  # the stream would go on as long as they do
+            self.subscription.close()
 
     def _react(self, _number: int) -> None:
         if self.detached:  # asked twice: what is still on its way is not waited for
