@@ -169,7 +169,7 @@ def test_the_wall_clock_is_stepped(daemons, clock):
     control, stream = daemons.connect(), daemons.connect()
     assert "error" not in control.call("Attach", pid=sleeper.pid)
     calls = [{"tree": [sleeper.pid], "syscall": ["clock_nanosleep"]}]
-    stream.call("Subscribe", more=True, until=sleeper.pid, filters=calls)
+    name = stream.call("Subscribe", more=True, until=sleeper.pid, filters=calls)["parameters"]["id"]
     uptimes = []
     steps = (0, 86_400, -86_400, 0)
     for each in steps:
@@ -177,6 +177,7 @@ def test_the_wall_clock_is_stepped(daemons, clock):
         sleeper.stdin.write("\n")
         sleeper.stdin.flush()
         sleeper.stdout.readline()
+        assert "error" not in control.call("Sync", id=name)  # told, by the clock as it is now
         uptimes.append(control.call("Status")["parameters"]["uptime_ns"])
     now_ns = time.time_ns()
     sleeper.stdin.close()
