@@ -189,7 +189,8 @@ def test_paths_are_joined_with_what_they_are_relative_to(events, tmp_path):
     """It shows the argument as passed."""
     directory = tmp_path.resolve() / "paths"
     directory.mkdir()
-    seen, done = events(*command("open_paths", directory), options=["--path", f"{directory}/"])
+    options = ["--path", f"{directory}/", "--level", "fd"]  # one names no path
+    seen, done = events(*command("open_paths", directory), options=options)
     expected = spoken(done.stdout)
     assert len(expected) == 12
     told = [
