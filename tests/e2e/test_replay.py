@@ -167,3 +167,19 @@ def test_watch_goes_on_from_its_cursor_file(daemon, tracerctl, counter, tmp_path
     bad = tracerctl("watch", "--since", "yesterday", socket=daemon.socket)
     assert bad.returncode == 2
     assert "try 5m, all, or RUN:SEQ" in bad.stderr
+
+
+def test_what_a_process_has_touched_while_nobody_watched(daemon, tracerctl, counter):
+    refused = tracerctl("attach", "-e", "openat", counter.pid, socket=daemon.socket)
+    assert refused.returncode == 2
+    assert "--keep" in refused.stderr
+    done = tracerctl(
+        "attach", "--keep", "--path", f"{counter.here}/", counter.pid, socket=daemon.socket
+    )
+    assert done.returncode == 0, done.stderr
+    counter.count(50)
+    done = tracerctl("watch", "--since", "all", "-n", 51, "--json", socket=daemon.socket)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [counter.number(each["files"][0]["path"]) for each in events[:-1]] == list(range(50))
+    assert events[-1]["type"] == "synced"
+    assert tracerctl("detach", counter.pid, socket=daemon.socket).returncode == 0

@@ -439,3 +439,70 @@ def test_a_user_may_leave_only_so_much_behind(serving, as_nobody):
         await running.until(two_are_left)
 
     serving(body, subscriptions_per_uid=2)
+
+
+# ---- What an attach has recorded ----
+
+
+def test_an_attach_keeps_what_nobody_watches(serving, make_call, target, fake_process):
+    async def body(running):
+        async with running.client() as control, running.client() as late:
+            keep = {"filters": [{"syscall": ["read"]}]}
+            await control.call("Attach", {"pid": target.pid, "keep": keep})
+            [wish] = running.tracer.wishes[-1]
+            assert wish.interest.exit == {"read"}
+            inside = fake_process(target.pid, lineage=frozenset({target.pid}))
+            assert wish.covers(inside)
+            assert not wish.covers(fake_process(5, lineage=frozenset({5})))
+            running.tracer.emit(
+                make_call(pid=target.pid, name="read"),
+                make_call(pid=target.pid),  # nobody asked for it
+                process=inside,
+            )
+            await running.quiet()
+            await late.subscribe(since="all")
+            assert seqs(await late.events(2)) == [1, 2]
+            # Said again, it is another wish; it ends with the attach.
+            again = {"pid": target.pid, "keep": {"filters": [{"syscall": ["openat"]}]}}
+            await control.call("Attach", again)
+        async with running.client() as control:
+            await running.quiet()
+            assert running.tracer.interests[-1].exit == {"openat"}
+            await control.call("Detach", {"pid": target.pid})
+            await running.quiet()
+            assert running.tracer.interests[-1].types == frozenset()
+
+    serving(body)
+
+
+def test_what_is_kept_ends_with_the_target_or_the_connection(serving, target):
+    async def body(running):
+        async with running.client() as control:
+            await control.call("Attach", {"pid": target.pid, "scope": "connection", "keep": {}})
+            await running.quiet()
+            assert running.tracer.interests[-1].exit is None
+
+        async def over():
+            return running.tracer.interests[-1].types == frozenset()
+
+        await running.until(over)
+
+    serving(body)
+
+
+@pytest.mark.parametrize(
+    ("keep", "error"),
+    [
+        ({"filters": [{"tree": [3]}]}, errors.InvalidParameter),
+        ({"filters": [{"syscall": ["nope"]}]}, errors.InvalidFilter),
+        ({"filter": []}, errors.InvalidParameter),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_before_anything_is_attached(serving, target, keep, error):
+    async def body(running):
+        async with running.client() as control:
+            with pytest.raises(error):
+                await control.call("Attach", {"pid": target.pid, "keep": keep})
+            assert running.tracer.attached == []
+
+    serving(body)

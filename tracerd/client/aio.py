@@ -86,10 +86,16 @@ class AsyncClient:
         until_exec: bool = False,
         timeout_ms: int = 10_000,
         calls: messages.CallSelection | None = None,
+        keep: messages.CallSelection | None = None,
     ) -> messages.AttachReply:
         """Bring a process, and all its children to come, under trace (see messages.Attach)."""
         call = messages.Attach(
-            pid=pid, scope=scope, until_exec=until_exec, timeout_ms=timeout_ms, calls=calls
+            pid=pid,
+            scope=scope,
+            until_exec=until_exec,
+            timeout_ms=timeout_ms,
+            calls=calls,
+            keep=keep,
         )
         return await self._call("Attach", call, messages.AttachReply)
 

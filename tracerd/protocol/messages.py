@@ -64,6 +64,8 @@ class Attach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     Detach.  until_exec: say nothing of it before its next successful execve.
     calls: the process is about to install a seccomp filter that stops it for these only; with
     until_exec.
+    keep: record what these filters want of it and its descendants, as long as it is attached,
+    though nobody may watch: for `since`.  They say nothing of `tree`.
     """
 
     pid: int
@@ -71,6 +73,7 @@ class Attach(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     until_exec: bool = False
     timeout_ms: int = 10_000
     calls: CallSelection | None = None
+    keep: CallSelection | None = None
 
 
 class AttachReply(msgspec.Struct, kw_only=True):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tracerd.core.tracee import Process
     from tracerd.protocol.catalogue import Catalogue
     from tracerd.server.access import Peer
+    from tracerd.server.hub import Hub
     from tracerd.server.permits import Permits
     from tracerd.server.settings import Limits
     from tracerd.server.targets import Hold, Targets
@@ -57,9 +58,11 @@ class Attaches:
         limits: Limits,
         catalogue: Catalogue,
         permits: Permits,
+        hub: Hub,
         *,
         trace_init: bool = False,
     ) -> None:
+        self._hub = hub
         self._tracing = tracing
         self._catalogue = catalogue
         self._targets = targets
@@ -73,9 +76,11 @@ class Attaches:
         """Take a process under trace for `peer`; `holder` stands for its connection.
 
         If cancelled, the process is let go again.  Raises what Permits.check raises, and
-        what the tracer answers to AttachCommand; InvalidFilter and InvalidParameter for `calls`.
+        what the tracer answers to AttachCommand; InvalidFilter and InvalidParameter for `calls`
+        and `keep`.
         """
         calls = self._names(request)
+        keep = request.keep and self._hub.wanted(peer, request.pid, request.keep)
         held = PidFd(request.pid)  # from here on, no other process is taken for it
         try:
             target = await self._permits.check(peer, request.pid, held)
@@ -89,9 +94,13 @@ class Attaches:
         while lasting and (there := self._targets.lasting(target, peer.uid)):
             await there.settled.wait()
             if self._targets.is_held(there):
+                if keep:
+                    await self._hub.keep(there.owner, keep)
                 return messages.AttachReply(pid=target.pid, threads=await self._threads(target.pid))
         hold = self._targets.add(target, peer.uid, None if lasting else holder)
         try:
+            if keep:
+                await self._hub.keep(hold.owner, keep)  # before it comes: so nothing is missed
             result = await self._take(hold, request, held, calls)
             await self._permits.check_again(peer, target, held)
         except BaseException as error:
@@ -138,6 +147,7 @@ class Attaches:
             raise errors.NotTraced(pid, roots[0] if roots else 0)
         for hold in given_up:
             self._targets.drop(hold.owner)
+            self._hub.forget(hold.owner)
         pending: set[int] = set()
         deadline = trio.current_time() + self._patience(request.timeout_ms)
         refusal: errors.SeccompFiltered | None = None
@@ -175,6 +185,7 @@ class Attaches:
                 self._targets.keep(hold)
 
         # Releasing what was never attached, or has ended, is harmless.
+        self._hub.forget(hold.owner)
         if self._targets.drop(hold.owner):
             self._tracing.tell(ReleaseCommand(hold.owner), refused=refused)
 

@@ -144,12 +144,13 @@ class Daemon:
         judge = Judge()
         permits = Permits(judge, trace_init=self._settings.trace_init)
         run = os.urandom(8).hex()
+        hub = Hub(tracing, bridge, receive, targets, limits, core.catalogue, run)
         house = House(
             run=run,
             table=core.table,
             limits=limits,
             tracing=tracing,
-            hub=Hub(tracing, bridge, receive, targets, limits, core.catalogue, run),
+            hub=hub,
             targets=targets,
             attaches=Attaches(
                 tracing,
@@ -157,6 +158,7 @@ class Daemon:
                 limits,
                 core.catalogue,
                 permits,
+                hub,
                 trace_init=self._settings.trace_init,
             ),
             admission=Admission(limits),

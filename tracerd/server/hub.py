@@ -104,6 +104,8 @@ class Hub:
         self._compiled: WeakValueDictionary[bytes, Compiled] = WeakValueDictionary()
         """By what was asked for: who asks for the same is served together."""
         self._recordings = Recordings()
+        self._kept: dict[int, Subscription] = {}
+        """What is recorded on account of an attach, by its owner."""
         self._lingering: Counter[int] = Counter()
         """How many recordings of a user go on though the subscriber has gone."""
         self._nursery: trio.Nursery | None = None
@@ -186,6 +188,38 @@ class Hub:
         else:
             self._forget(subscription)
             self._tracing.tell(self._interest(), lambda _: self._bridge.stand_down(subscription))
+
+    async def keep(self, owner: int, wanted: Subscription) -> None:
+        """Record what `wanted` asks for until `forget` is called for this owner of an attach."""
+        self.forget(owner)
+        self._kept[owner] = wanted
+        wanted.recording = self._hold(wanted.question)
+        await self._change(lambda: self._bridge.stand(wanted))
+
+    def wanted(self, peer: Peer, pid: int, keep: messages.CallSelection) -> Subscription:
+        """Return what stands for Attach.keep.
+
+        Raises InvalidFilter, InvalidParameter, Unsupported.
+        """
+        if not self._bridge.history.on:
+            raise errors.Unsupported("keep: no past events are kept here (--buffer-size is 0)")
+        if any(one.tree for one in keep.filters):
+            raise errors.InvalidParameter(
+                "keep.filters", "it is of the process attached to: no tree"
+            )
+        filters = [
+            msgspec.structs.replace(one, tree=[pid]) for one in keep.filters or [messages.Filter()]
+        ]
+        request = messages.Subscribe(filters=filters, level=keep.level)
+        compiled = compile_filters(filters, self._catalogue, level=keep.level, field="keep.filters")
+        return Subscription(request, compiled, peer, "msgpack", self._limits)
+
+    def forget(self, owner: int) -> None:
+        """Record no more on account of an attach, if anything was."""
+        wanted = self._kept.pop(owner, None)
+        if wanted is not None:
+            self._forget(wanted)
+            self._tracing.tell(self._interest(), lambda _: self._bridge.stand_down(wanted))
 
     def explain(self, request: messages.Explain) -> Compiled:
         """Return what a subscription with these filters would have.  Raises InvalidFilter."""
@@ -444,6 +478,7 @@ class Hub:
 
     def _target_ended(self, ended: TargetEnded) -> None:
         self._targets.drop(ended.owner)
+        self.forget(ended.owner)
         if self.closing or self._nursery is None or self._targets.on(ended.pid):
             return  # or others hold it still
         for one in self._subscriptions.values():
