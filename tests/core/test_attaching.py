@@ -64,7 +64,7 @@ def test_a_parent_in_vfork_is_pending_until_its_child_ends(tracing, threads):
         parent.tell("x" * threads)
         ended(parent, f"ENDED {threads}\n")
         tracing.wait_for(lambda: tracing.ended(MINE))
-    opened = [e.tid for e in tracing.of(SyscallExit) if e.files and e.files[0].path == "/dev/null"]
+    opened = [e.tid for e in tracing.of(SyscallExit) if e.ret_path == "/dev/null"]
     assert sorted(opened) == tids
 
 
