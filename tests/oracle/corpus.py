@@ -110,7 +110,6 @@ def programs():
         _tracee("exec_fails", "."),
         _tracee("open_paths", "."),
         _tracee("openmodes", "."),
-        _tracee("sockets", "."),
         _tracee("syscall_rets", whole=True),
         _tracee("text_files", "empty"),
         _tracee("text_processes", limit=16),

@@ -20,6 +20,10 @@ from corpus import by_recording, by_strace, by_tracerctl, programs
 
 ENOUGH = 0.99
 
+RACES = 0.01
+"""Share of lines that may differ otherwise where several processes run: two children that end at
+once make one SIGCHLD or two, and a wait is interrupted or not."""
+
 DIFFERENT = {
     "what a handler returns to is not looked at": r"rt_sigreturn\(",
     "descriptors in structures are shown without what they refer to":
@@ -71,7 +75,12 @@ def test_lines(group, tmp_path):
     assert equal >= ENOUGH * total, f"{equal} of {total}\n{report(results)}"
     steady = {p: result for p, result in results.items() if p.name not in UNSTEADY}
     unknown = {p: (unlisted(theirs, ours), ours) for p, (theirs, ours) in steady.items()}
-    assert not any((theirs - ours).total() for theirs, ours in unknown.values()), report(unknown)
+    too_many = {
+        p: (theirs, ours)
+        for p, (theirs, ours) in unknown.items()
+        if (theirs - ours).total() > (0 if found[p][0].alone else RACES * theirs.total())
+    }
+    assert not too_many, report(too_many)
     for program in steady:
         theirs, ours = found[program]
         both = theirs.counts & ours.counts
