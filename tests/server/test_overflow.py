@@ -10,6 +10,7 @@ from tracerd import errors
 from tracerd.core.tracee import Process
 from tracerd.protocol import events
 from tracerd.protocol.filters import Compiled
+from tracerd.server.subscription import LEAST_EVENTS
 
 BIG = {"x": "y" * 2000}
 """Arguments that fill a socket's buffer after some hundred events."""
@@ -319,7 +320,7 @@ def test_what_no_gate_holds_cannot_fill_the_memory(serving, make_call):
                     running.tracer.emit(*[make_call(args=BIG)] * 100)
                 await running.quiet()
             [state] = (await running.status())["subscriptions"]
-            assert state["queued"] == 8 * 100
+            assert state["queued"] == LEAST_EVENTS > 8 * 100
             assert state["blocking"]
             found = []
             while not found or found[-1].seq < 5000:

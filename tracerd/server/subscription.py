@@ -46,6 +46,12 @@ MARKER_INTERVAL_S: Final = 0.1
 OVERSHOOT: Final = 8
 """How many times its bounds the queue of a `block` subscription may hold in the end."""
 
+LEAST_EVENTS: Final = 2048
+LEAST_BYTES: Final = 2 << 20
+"""It may hold so much whatever its bounds: on a busy machine it takes a while until tracees hear
+that they are to wait, and where the queue is small they make more calls meanwhile than OVERSHOOT
+allows for."""
+
 SLOW: Final = "slow"
 UNENCODABLE: Final = "unencodable"
 UNDESCRIBED: Final = "undescribed"
@@ -320,10 +326,9 @@ class Subscription:
     @property
     def is_overfull(self) -> bool:
         """Whether the bounds have been passed by far."""
-        return (
-            self.given - self.delivered >= OVERSHOOT * self.max_events
-            or self.given_bytes - self.delivered_bytes >= OVERSHOOT * self.max_bytes
-        )
+        return self.given - self.delivered >= max(
+            OVERSHOOT * self.max_events, LEAST_EVENTS
+        ) or self.given_bytes - self.delivered_bytes >= max(OVERSHOOT * self.max_bytes, LEAST_BYTES)
 
     @property
     def is_half_empty(self) -> bool:
