@@ -241,10 +241,12 @@ def _seconds(text: str) -> float:
 
 def _bytes(text: str) -> int:
     factor = _FACTORS.get(text[-1:].upper(), 1)
-    size = int(text[:-1] if factor > 1 else text) * factor
-    if not 0 <= size <= _MAX_HISTORY_BYTES:
-        raise ValueError
-    return size
+    digits = text[:-1] if factor > 1 else text
+    if not (digits.isascii() and digits.isdecimal()):
+        raise argparse.ArgumentTypeError(f"not a number of bytes: {text} (try 64M)")
+    if int(digits) * factor > _MAX_HISTORY_BYTES:
+        raise argparse.ArgumentTypeError(f"more than {_MAX_HISTORY_BYTES >> 30}G: {text}")
+    return int(digits) * factor
 
 
 def _descriptor(text: str) -> int:

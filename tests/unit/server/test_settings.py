@@ -25,6 +25,14 @@ def test_all_of_it():
 
 
 @pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("4096", 4096), ("64k", 64 << 10), ("3M", 3 << 20), ("2G", 2 << 30)],
+)
+def test_sizes_of_the_buffer(text, size):
+    assert parse(["--buffer-size", text]).limits.history_bytes == size
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         "--sock /x",
@@ -35,6 +43,10 @@ def test_all_of_it():
         "--log-level loud",
         "--exit-on-eof 999",
         "--exit-on-eof x",
+        "--buffer-size 3x",
+        "--buffer-size -1",
+        "--buffer-size M",
+        "--buffer-size 999999G",
         "extra",
     ],
 )

@@ -55,7 +55,7 @@ LOSSES: Final = {
     "budget": "slow reader, for which nobody waits any more",
     "expired": "no longer kept",
     "restarted": "the daemon was restarted",
-    "unwatched": "nobody watched",
+    "unwatched": "if any, nobody asked for them then",
 }
 """Plain words for `why` of a lost event."""
 
