@@ -52,7 +52,8 @@ FEW = 3
 def test_lines(group, tmp_path):
     corpus = programs()[group::GROUPS]
     if os.environ.get("TRACERD_PUMP") == "python":
-        corpus = corpus[:: len(corpus) // FEW]
+        same_twice = [program for program in corpus if program.name not in UNSTEADY]
+        corpus = same_twice[:: len(same_twice) // FEW]
 
     def compare(numbered):
         number, program = numbered
