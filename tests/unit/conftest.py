@@ -1,4 +1,5 @@
-"""A daemon to talk to; and the helpers of tests/unit/protocol, importable as `protocol_NAME`."""
+"""A daemon to talk to; the helpers of tests/unit/protocol, importable as `protocol_NAME`; and how
+hypothesis is to go about it."""
 
 import importlib.util
 import sys
@@ -6,6 +7,16 @@ from pathlib import Path
 
 import pytest
 from fake_daemon import FakeDaemon
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something about the machine only; tests of speed say so.
+settings.register_profile(
+    "unit",
+    parent=settings(),  # what is in force: the profile for CI, there
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unit")
 
 # The test folders are no packages.
 for _name in ("strategies", "idl"):
