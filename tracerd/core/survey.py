@@ -7,10 +7,10 @@ what returns after is recorded after.  Of a call in progress the effect may be s
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from tracerd.core import procfs
+from tracerd.core.decode.descriptor import kind_of
 from tracerd.core.descriptors import Descriptor, descriptors_of
 from tracerd.core.paths import seen_from
 from tracerd.protocol import events
@@ -25,15 +25,6 @@ SNAPSHOT: Final = "snapshot"
 MOST_DESCRIPTORS: Final = 1024
 """Of a process; it and all others stand still while they are looked at, some 20 us each."""
 
-KINDS: Final = {
-    stat.S_IFREG: "file",
-    stat.S_IFDIR: "directory",
-    stat.S_IFCHR: "character-device",
-    stat.S_IFBLK: "block-device",
-    stat.S_IFIFO: "pipe",
-    stat.S_IFSOCK: "socket",
-    stat.S_IFLNK: "link",
-}
 _ACCESS: Final = ("read", "write", "read-write", "path")
 """By O_ACCMODE."""
 
@@ -63,7 +54,7 @@ def _described(one: Descriptor, root: str) -> events.OpenDescriptor:
         fd=one.fd,
         path=shown(path),
         path_b64=exact(path),
-        kind=KINDS.get(stat.S_IFMT(one.file.mode), "anonymous"),
+        kind=kind_of(one.file),
         access=_ACCESS[3 if one.flags & os.O_PATH else mode],
         position=one.position,
         deleted=one.file.deleted,

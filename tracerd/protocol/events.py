@@ -257,9 +257,8 @@ class SignalExit(Event, frozen=True, tag="signal_exit"):
 class OpenDescriptor(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A descriptor that a process has open.
 
-    path: what it refers to, in the words of /proc/PID/fd.  kind: `file`, `directory`,
-    `character-device`, `block-device`, `pipe`, `socket`, `anonymous`.  access: `read`, `write`,
-    `read-write`, `path`.  more: of a socket its protocol, of a pidfd whose it is.
+    path: what it refers to, in the words of /proc/PID/fd.  kind: as FdInfo's.  access: `read`,
+    `write`, `read-write`, `path`.  more: of a socket its protocol, of a pidfd whose it is.
     """
 
     fd: int
