@@ -235,7 +235,8 @@ def _selected(event: SyscallExit, look: Look) -> str:
 
 def _duplicated(event: SyscallExit, look: Look) -> str:
     """Say what the descriptor made refers to: what the old one does."""
-    made = event.args.get("cmd") in {"F_DUPFD", "F_DUPFD_CLOEXEC"} and event.ret_path is None
+    command = str(event.args.get("cmd"))
+    made = command in {"F_DUPFD", "F_DUPFD_CLOEXEC"} and event.ret_path is None
     return link(event.fds["fd"], look) if made and "fd" in event.fds else ""
 
 
