@@ -54,6 +54,7 @@ class OpenGate:
     """Nobody has to wait."""
 
     closed = False
+    closings = 0
 
     def covers(self, process):
         return False
@@ -63,6 +64,10 @@ class SwitchedGate:
     """Covers everybody while closed."""
 
     closed = False
+
+    @property
+    def closings(self):
+        return int(self.closed)
 
     def covers(self, process):
         return self.closed

@@ -47,5 +47,5 @@ def test_who_is_leaving_can_be_attached_to_again(tracing):
         assert parent.wait() == 0
         tracing.wait_for(lambda: tracing.ended(SECOND))
     assert not tracing.of(Detached)
-    opened = [e for e in tracing.of(SyscallExit) if e.files and e.files[0].path == "/dev/null"]
+    opened = [e for e in tracing.of(SyscallExit) if e.ret_path == "/dev/null"]
     assert len(opened) == 2

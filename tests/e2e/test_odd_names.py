@@ -19,6 +19,7 @@ import pytest
 from build import command
 
 import tracerd.client
+from tracerd.protocol.text import shown
 
 STEPS = ("create", "write", "read", "rename", "delete")
 """What the tracee does with each name."""
@@ -114,11 +115,10 @@ def test_files_as_a_document(files, directory):
         (record["op"], exact(record), exact(record, "to") if "to" in record else None)
         for record in document["records"]
     ] == list(steps(pairs))
-    assert {exact(entry): entry["ops"] for entry in document["files"]} == {
-        **{old: {"create": 1, "write": 1, "read": 1} for old, _ in pairs},
-        **{new: {"delete": 1} for _, new in pairs},
+    assert {exact(entry): (entry["ops"], entry["via"]) for entry in document["files"]} == {
+        new: (dict.fromkeys(STEPS, 1), [shown(old)]) for old, new in pairs
     }
-    assert [(exact(entry, "from"), exact(entry, "to")) for entry in document["renames"]] == pairs
+    assert document["renames"] == []  # each is the name by way of which the file got its last one
     assert document["failed"] == []
     # What is text needs no base64; what is not has it.
     for record in document["records"]:
@@ -140,13 +140,13 @@ def test_files_as_text(tracerctl, directory, tmp_path, options):
     lines = log.read_text().split("\n")
     assert lines.pop() == ""
     assert not any(line.startswith("mode: write, file: forged") for line in lines)
-    table = 24 + 12  # files, renames
-    around = 2 + 2 + 1  # headings, the empty lines below them, the verdict
+    table = 12  # each file under its last name
+    around = 1 + 1 + 1  # heading, the empty line below it, the verdict
     live = 12 * len(STEPS)
     wanted = {0: table + around, 1: live + table + around, 2: 12 * 4}  # whatfiles: a rename counts
     if "whatfiles" not in options:
         assert len(lines) == wanted[len(options)]
-        assert sum("forged" in line for line in lines) == (3 if not options else 3 + 5)
+        assert sum("forged" in line for line in lines) == (1 if not options else 1 + 5)
     else:
         modes = [
             re.fullmatch(r"mode: ([ a-z/-]{5,8}), file: .*, process: \S+", line) for line in lines

@@ -403,7 +403,7 @@ def test_contents_are_hidden_from_a_watcher(daemon, start):
                 for event in events
                 if event.get("pid") in {foreign.pid, own.pid}
             }
-            assert by_seq
+            assert by_seq, events
             hidden = 0
             for event in whole:
                 if event.get("pid") not in {foreign.pid, own.pid} or event["seq"] not in by_seq:

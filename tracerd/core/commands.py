@@ -264,6 +264,10 @@ class Gate(Protocol):
     def closed(self) -> bool:
         """Whether any process must wait at all (quick; checked at every stop)."""
 
+    @property
+    def closings(self) -> int:
+        """Differs from what it was before, if processes must wait that did not have to."""
+
     def covers(self, process: Identity) -> bool:
         """Whether this process must wait now."""
 

@@ -60,7 +60,9 @@ class _Process:
 class Teller:
     """See the head of this file.  `turn` or `run`; all state is this thread's.
 
-    call_tracer: makes the tracer thread look at the gate; called when that has closed.
+    call_tracer: makes the tracer thread look at the gate, and returns when it has; called when that
+    has closed.  Nothing is taken meanwhile: so what tracees do before they are made to wait is
+    bounded by the queue of the pump.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Teller:
         self._gate = gate
         self._statistics = statistics
         self._call_tracer = call_tracer
+        self._closings = gate.closings
         self._seq = 0
         self._offset = 0
         """Unix time minus CLOCK_MONOTONIC, in ns, as of this turn."""
@@ -160,8 +163,10 @@ class Teller:
             items = self._items.copy()
             self._items.clear()
             self._publish(items)
-            if self._gate.closed and self._thread is not None:
-                self._call_tracer()
+            if self._gate.closings != self._closings:
+                self._closings = self._gate.closings
+                if self._thread is not None:
+                    self._call_tracer()
 
     def _emit(self, event: Event, process: Identity) -> None:
         self._seq += 1

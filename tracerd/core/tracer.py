@@ -77,6 +77,8 @@ log = logging.getLogger("tracerd.tracer")
 
 PATIENCE_NS = 250_000_000
 """How long a new task waits for its maker's event, which comes at once or not at all."""
+LOOK_S = 0.25
+"""The longest that the teller waits for a look at the gate, seconds."""
 
 TOLD_BEFORE_RESUME = (Signalled, Executed, Made)
 
@@ -102,7 +104,7 @@ class Tracer:
         self.statistics: Statistics = self._scene.statistics
         self._doorbell = Doorbell()
         self._teller = Teller(
-            self._scene.pump, publish, gate, self.statistics, self._look_at_gate_soon, injection
+            self._scene.pump, publish, gate, self.statistics, self._have_gate_looked_at, injection
         )
         self._next_records = injection.hanging(injection.tracer_hang, self._wait)
         self._watcher = Watcher(self._scene)
@@ -110,7 +112,8 @@ class Tracer:
         self._attacher = Attacher(self._scene, self._keeper, self._watcher, self._doorbell)
         self._holder = Holder(self._scene, self._keeper)
         self._examiner = Examiner(self._scene)
-        self._asked_to_look = False
+        self._looked: threading.Event | None = None
+        """To be set after the next look at the gate."""
         self._commands: deque[tuple[Command, Answer]] = deque()
         self._parked: dict[int, int] = {}
         """New tasks that their makers have not told of, and since when (CLOCK_MONOTONIC)."""
@@ -206,15 +209,17 @@ class Tracer:
         scene.statistics.tracees = len(scene.tracker.tasks)
         scene.statistics.processes = len(scene.processes)
         self._teller.round()
-        self._asked_to_look = False  # before the look: what comes now asks again
+        looked, self._looked = self._looked, None  # now: who comes during the look wants another
         if scene.gate.closed or scene.statistics.held:
             self._holder.hold_covered()
+        if looked is not None:
+            looked.set()
 
-    def _look_at_gate_soon(self) -> None:
-        """Make a round.  Called by the teller."""
-        if not self._asked_to_look:
-            self._asked_to_look = True
-            self._doorbell.ring()
+    def _have_gate_looked_at(self) -> None:
+        """Make a round, and return when it is over.  Called by the teller."""
+        looked = self._looked = threading.Event()
+        self._doorbell.ring()
+        looked.wait(LOOK_S)  # at the end the tracer thread may be waiting for us
 
     # --- stops --------------------------------------------------------------------------------
 

@@ -159,6 +159,8 @@ class Bridge:
         self._undescribed_seq = 0
         self._blocking: set[Subscription] = set()
         """Full ones with policy `block`.  The teller adds, any thread discards, at one stroke."""
+        self.closings = 0
+        """How often the gate closed for one more."""
         self._when_full = {
             "drop": self._drop,
             "block": self._block,
@@ -451,6 +453,7 @@ class Bridge:
         """Have tracees wait for a subscription."""
         one.blocked_from_ns, one.blocking_since_ns = time.monotonic_ns(), time.time_ns()
         self._blocking.add(one)
+        self.closings += 1
         if one.budget_ns:
             self.post(Blocked(one))
 

@@ -83,6 +83,7 @@ def calls(draw):
     return Identity(5, root=root, mntns=draw(st.sampled_from([0, 77]))), entry, back
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(deadline=None, max_examples=600)
 @given(calls(), st.booleans())
 def test_entries_are_total(made, unfinished):
