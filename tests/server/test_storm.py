@@ -9,8 +9,9 @@ import trio.testing
 
 from tracerd.protocol import events
 
+ROUNDS = int(os.environ.get("TRACERD_ROUNDS", "1"))
 CLIENTS = 16
-BREAKS = 100
+BREAKS = 100 * ROUNDS
 FILTERS = ([], [{"syscall": ["read"]}], [{"pid": [1, 3]}], [{"syscall": ["getppid"]}, {"pid": [2]}])
 
 
