@@ -9,9 +9,17 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from tracerd.ctl.errors import CommandError
+from tracerd.ctl.errors import (
+    EXPECTED,
+    OWN_FAILURE,
+    CommandError,
+    UsageError,
+    complain,
+    exit_code,
+)
 from tracerd.ctl.follow import Follower
-from tracerd.ctl.launch import Child
+from tracerd.ctl.launch import Child, end_as
+from tracerd.ctl.output import Output
 from tracerd.ctl.wakeup import Wakeup
 from tracerd.protocol.messages import CallSelection
 
@@ -63,6 +71,24 @@ def add_no_io_uring(parser: argparse.ArgumentParser) -> None:
         "io_uring does, so that it uses calls that can be seen. Without privileges this keeps "
         "set-user-ID programs from changing users, as --seccomp does.",
     )
+
+
+def end_as_command(
+    work: Callable[[Output], tuple[int, bool]], path: str | None, default: int
+) -> int:
+    """Have a command run under trace, and end as it did; return the exit code if that has one.
+
+    work: returns the command's wait status, and whether tracing failed on the way.  path, default:
+    where its output goes, see Output.open.
+    """
+    try:
+        with Output.open(path, default) as target:
+            status, failed = work(target)
+    except EXPECTED as error:
+        complain(error)
+        code = exit_code(error)
+        return code if code == UsageError.exit_code else OWN_FAILURE
+    return OWN_FAILURE if failed else end_as(status)
 
 
 class TracedCommand:

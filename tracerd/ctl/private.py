@@ -132,4 +132,5 @@ def _command(environment: dict[str, str]) -> list[str]:
     return [
         *(sys.executable, "-P", "-m", "tracerd"),
         *("--exit-on-eof", str(EOF_FD), "--log-level", "warning"),
+        *("--buffer-size", "0"),  # nobody can come later and ask for the past
     ]

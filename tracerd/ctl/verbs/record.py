@@ -25,12 +25,11 @@ from tracerd import __version__
 from tracerd.client.errors import ConnectionLost
 from tracerd.client.selection import filter_of
 from tracerd.ctl import filters
-from tracerd.ctl.command import GOES_ON, add_no_io_uring, add_seccomp, traced
+from tracerd.ctl.command import GOES_ON, add_no_io_uring, add_seccomp, end_as_command, traced
 from tracerd.ctl.completeness import Completeness
-from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
+from tracerd.ctl.errors import UsageError, complain
 from tracerd.ctl.files.table import verdict
 from tracerd.ctl.follow import ENDINGS, gone
-from tracerd.ctl.launch import end_as
 from tracerd.ctl.output import STDOUT, Output, OutputError
 from tracerd.ctl.processes import attached, process_id
 from tracerd.ctl.session import session
@@ -95,14 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
     if pids:
         with Output.open(arguments.output, STDOUT) as target:
             return _processes(arguments, selected, pids, target)
-    try:
-        with Output.open(arguments.output, STDOUT) as target:
-            status, failed = _command(arguments, selected, target)
-    except EXPECTED as error:
-        complain(error)
-        code = exit_code(error)
-        return code if code == UsageError.exit_code else OWN_FAILURE
-    return OWN_FAILURE if failed else end_as(status)
+    return end_as_command(
+        lambda target: _command(arguments, selected, target), arguments.output, STDOUT
+    )
 
 
 def _options(

@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from tracerd.client.errors import ConnectionLost
 from tracerd.ctl import display, filters
-from tracerd.ctl.command import GOES_ON, add_no_io_uring, add_seccomp, traced
+from tracerd.ctl.command import GOES_ON, add_no_io_uring, add_seccomp, end_as_command, traced
 from tracerd.ctl.display import Display
-from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
+from tracerd.ctl.errors import UsageError, complain
 from tracerd.ctl.follow import ENDINGS, gone
-from tracerd.ctl.launch import end_as
 from tracerd.ctl.output import STDERR, Output, OutputError
 from tracerd.ctl.session import session
 
@@ -59,14 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.command:
         raise UsageError("a command is missing: tracerctl run -- CMD ARGS...")
     selected = filters.selection(arguments)
-    try:
-        with Output.open(arguments.output, STDERR) as output:
-            status, failed = _run(arguments, selected, output)
-    except EXPECTED as error:
-        complain(error)
-        code = exit_code(error)
-        return code if code == UsageError.exit_code else OWN_FAILURE
-    return OWN_FAILURE if failed else end_as(status)
+    return end_as_command(
+        lambda output: _run(arguments, selected, output), arguments.output, STDERR
+    )
 
 
 def _run(

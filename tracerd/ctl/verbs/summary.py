@@ -22,11 +22,11 @@ import msgspec
 from tracerd.client.errors import ConnectionLost
 from tracerd.client.selection import filter_of
 from tracerd.ctl import filters, output
-from tracerd.ctl.command import add_seccomp, traced
+from tracerd.ctl.command import add_seccomp, end_as_command, traced
 from tracerd.ctl.display import harmless
-from tracerd.ctl.errors import EXPECTED, OWN_FAILURE, UsageError, complain, exit_code
+from tracerd.ctl.errors import UsageError, complain
 from tracerd.ctl.follow import ENDINGS, gone
-from tracerd.ctl.launch import NOT_EXECUTABLE, NOT_FOUND, end_as
+from tracerd.ctl.launch import NOT_EXECUTABLE, NOT_FOUND
 from tracerd.ctl.output import STDERR, STDOUT, Output
 from tracerd.ctl.processes import attached, process_id
 from tracerd.ctl.session import session
@@ -78,14 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
     if pids:
         with Output.open(arguments.output, STDOUT) as target:
             return _processes(arguments, pids, selected, Counting(arguments, target))
-    try:
-        with Output.open(arguments.output, STDERR) as target:
-            status, failed = _command(arguments, selected, Counting(arguments, target))
-    except EXPECTED as error:
-        complain(error)
-        code = exit_code(error)
-        return code if code == UsageError.exit_code else OWN_FAILURE
-    return OWN_FAILURE if failed else end_as(status)
+    return end_as_command(
+        lambda target: _command(arguments, selected, Counting(arguments, target)),
+        arguments.output,
+        STDERR,
+    )
 
 
 def _subscription(
