@@ -388,14 +388,15 @@ def test_contents_are_hidden_from_a_watcher(daemon, start):
         )
         for each in (foreign, own):
             assert root.call("Attach", pid=each.pid)["pid"] == each.pid
+        begun = root.call("Status")
         roots, mine = first.subscribe(**asks), now.subscribe(**asks)
         for each in (foreign, own):
             each.turn("exec plain")
             each.turn("nothing")
-        root.call("Sync", id=roots)
-        client.call("Sync", id=mine)
-        past = later.subscribe(**asks, since="0")
-        client.call("Sync", id=past)
+        assert root.call("Sync", id=roots)["seq"] > begun["head"]
+        assert client.call("Sync", id=mine)["seq"] > begun["head"]
+        past = later.subscribe(**asks, since=f"{begun['run']}:{begun['head']}")
+        assert client.call("Sync", id=past)["seq"] > begun["head"]
         whole = first.written()
         for events in (now.written(), [e for e in later.written() if "pid" in e]):
             by_seq = {

@@ -27,7 +27,8 @@ class Aside(NamedTuple):
 
     which: the argument whose value says by which row; "": there is one, number 0.  memory: the
     argument that points to the words the rows have from there on; "": they have the call's own.
-    other: the operation on files that cannot be told where `which` has no row here, and is not 0.
+    other: the operation on files that cannot be told where `which` has no row here, and is not 0,
+    or where the row's own depends on memory that could not be read.
     """
 
     which: str
@@ -121,7 +122,12 @@ def _iocbs(count: int, *, wide: bool) -> tuple[Aside, ...]:
     )
     return tuple(
         [
-            Aside("", each, {0: row("iocb", *words("ctx_id", "nr", *_pointers(at)), *fields)})
+            Aside(
+                "",
+                each,
+                {0: row("iocb", *words("ctx_id", "nr", *_pointers(at)), *fields)},
+                other="write",
+            )
             for at, each in enumerate(_pointers(count))
         ]
     )
