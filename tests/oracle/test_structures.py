@@ -19,11 +19,11 @@ TIMEOUT = 120
 FIRST = re.compile(r"^(?:msgget|ipc\(MSGGET)")
 
 MASKS = (
+    (re.compile(r"^((?:msg|sem|shm)\w+)\(\d+\b"), r"\1(ID"),  # may have any number of digits
+    (re.compile(r"^((?:msg|sem|shm)get\(.*= )\d+$"), r"\1ID"),
     (re.compile(r"0x[0-9a-f]{4,}"), "PTR"),
     (re.compile(r"\b\d{4,}\b"), "N"),
     (re.compile(r"(?<=[ds])<[^<>]*>|(?<=\d)<[^<>]*>"), ""),  # what descriptors refer to
-    (re.compile(r"^((?:msg|sem|shm)\w+)\(\d+"), r"\1(ID"),
-    (re.compile(r"^((?:msg|sem|shm)get\(.*= )\d+$"), r"\1ID"),
     (re.compile(r"(freeram|procs|loads|uptime|nsec|sec|usec|\w+time)=(\d+|N)\b"), r"\1=T"),
     (re.compile(r" +=(?= )"), " ="),
 )
