@@ -25,6 +25,7 @@ MASKS = (
     (re.compile(r"\b\d{4,}\b"), "N"),
     (re.compile(r"(?<=[ds])<[^<>]*>|(?<=\d)<[^<>]*>"), ""),  # what descriptors refer to
     (re.compile(r"(freeram|procs|loads|uptime|nsec|sec|usec|\w+time)=(\d+|N)\b"), r"\1=T"),
+    (re.compile(r"(TIOCGPTN), \[\d+\]"), r"\1, [PTS]"),
     (re.compile(r" +=(?= )"), " ="),
 )
 
