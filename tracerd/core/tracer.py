@@ -75,8 +75,9 @@ from tracerd.core.watching import Watcher
 
 log = logging.getLogger("tracerd.tracer")
 
-PATIENCE_NS = 250_000_000
-"""How long a new task waits for its maker's event, which comes at once or not at all."""
+PATIENCE_NS = 1_000_000_000
+"""How long a new task waits for its maker's event, which comes at once or not at all; but on a busy
+machine the maker may not get to run on for a while."""
 LOOK_S = 0.25
 """The longest that the teller waits for a look at the gate, seconds."""
 
