@@ -195,8 +195,6 @@ SCENES = [
 def told(terminal):
     """What a terminal showed, without the pids."""
     text = terminal.shown.decode().replace("\r\n", "\n")
-    # Whether bash ends the line again depends on which of a killed pipeline it reaps first.
-    text = re.sub(r"\^C\n+", "^C\n", text)
     return re.sub(r"(?m)^(\[\d+\]|ready\$ \[\d+\]) \d+$", r"\1 PID", text)
 
 
